@@ -1,6 +1,9 @@
 package protocol
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // ErrorCode says what was wrong with an event. The list is closed.
 type ErrorCode string
@@ -33,9 +36,9 @@ func Errorf(code ErrorCode, field, format string, args ...any) *Error {
 	return &Error{Code: code, Field: field, Message: fmt.Sprintf(format, args...)}
 }
 
-// Error implements error.
+// Error implements error. A message that begins with its field, as this package's do, does not say it twice.
 func (e *Error) Error() string {
-	if e.Field == "" {
+	if strings.HasPrefix(e.Message, e.Field) {
 		return fmt.Sprintf("%s: %s", e.Code, e.Message)
 	}
 	return fmt.Sprintf("%s: %s: %s", e.Code, e.Field, e.Message)

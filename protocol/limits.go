@@ -9,11 +9,15 @@ const (
 	MaxHandled      = 4096     // ids in one handled list
 	MaxCapabilities = 32       // capabilities in one identify
 	MaxShards       = 4096     // num_shards
+	MaxChunks       = 4096     // parts of one cache
 
 	ChunkThreshold = 1 << 20   // a cache above this travels in chunks where the client can
 	ChunkBytes     = 256 << 10 // data in one cache_chunk
 	ChunkWindow    = 4         // chunks sent and not yet acknowledged
 )
+
+// MaxInteger is the largest integer that every language of our SDKs reads exactly. A number above it is malformed.
+const MaxInteger = 1<<53 - 1
 
 // Version is the version of the contract, sent in every hello.
 //
