@@ -74,6 +74,9 @@ func decodeCacheSync(data []byte, attachments [][]byte) (Event, *Error) {
 	if err := checkUTF8(EventCacheSync, data); err != nil {
 		return nil, err
 	}
+	if err := checkPlaceholders(data, len(attachments)); err != nil {
+		return nil, err
+	}
 	return CacheSync{Cache{JSON: data, Attachments: attachments}}, nil
 }
 
@@ -90,12 +93,13 @@ func decodeCacheChunk(data []byte, attachments [][]byte) (Event, *Error) {
 		SHA256: readSHA256(o),
 		Binary: o.flag("binary", false),
 	}
-	d := o.child("data", true)
 	const want = "from 1 to 262144 bytes of binary data"
+	o.take("data", true, kindObject, want)
+	d := o.child("data", true)
 	switch {
 	case o.failure() != nil:
-	case !d.flag("_placeholder", false) || d.whole("num", true, 0, MaxInteger) != 0 || len(attachments) == 0:
-		o.wrong("data", want, "something else")
+	case len(attachments) == 0 || !d.flag("_placeholder", false) || d.whole("num", false, 0, MaxInteger) != 0:
+		o.wrong("data", want, kindObject)
 	case len(attachments) > 1:
 		o.wrong("data", want+", and no other binary", "several")
 	case len(attachments[0]) == 0:
