@@ -1,0 +1,88 @@
+package fleet
+
+import (
+	"time"
+
+	"github.com/urban-robot/urban-robot/protocol"
+)
+
+// Event is a fact with its time and, where it came from a client, the connection and the acknowledgement that is owed.
+type Event struct {
+	At     time.Time // never earlier than that of the event before
+	Client ClientID  // empty: the fact is not a client's
+	Ack    uint64    // not 0: the client waits for an acknowledgement
+	Fact   Fact
+}
+
+// Fact is something that happened. The set is closed: Identify, Ready, Health, Cache, CacheStored, Coma, Shutdown, Disconnect,
+// Exited and Tick.
+type Fact interface{ fact() }
+
+// Identify is an authorized identify.
+type Identify struct {
+	Instance     string // empty: the rules name it
+	Release      Release
+	Session      *protocol.Session // nil: it was not connected before
+	Handled      []string
+	Shard        *int
+	Shards       *int
+	Capabilities []string
+	Library      string
+	Host         string
+	PID          int
+}
+
+// Ready says that the client is logged in to Discord.
+type Ready struct{}
+
+// Health is an answer to a health check.
+type Health struct {
+	Report protocol.HealthReport
+	Err    *protocol.Error // the report is malformed
+}
+
+// Cache says that the client has sent its cache.
+type Cache struct{ Size int }
+
+// CacheStored answers KeepCache, with its client and its acknowledgement in the event.
+type CacheStored struct {
+	Record CacheRecord
+	Failed bool // it could not be stored; the cause is in the log
+}
+
+// Coma says that the client has stopped processing.
+type Coma struct {
+	Reason  string
+	Epoch   uint64 // 0: not said
+	Handled []string
+}
+
+// Shutdown says that the client stops entirely.
+type Shutdown struct {
+	Reason  string
+	Epoch   uint64 // 0: not said
+	Handled []string
+}
+
+// Disconnect says that the connection is closed.
+type Disconnect struct {
+	Said   bool   // the client itself ended it in due form
+	Reason string // for the log
+}
+
+// Exited is the proof of a process's death, from the one that started it.
+type Exited struct{ Instance string }
+
+// Tick says that the time State.Wake returned has come.
+type Tick struct{}
+
+func (Identify) fact()    {}
+func (Ready) fact()       {}
+func (Health) fact()      {}
+func (Cache) fact()       {}
+func (CacheStored) fact() {}
+func (Coma) fact()        {}
+func (Shutdown) fact()    {}
+func (Disconnect) fact()  {}
+func (Exited) fact()      {}
+func (Tick) fact()        {}
