@@ -1,0 +1,134 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/urban-robot/urban-robot/actors/fleet"
+	"github.com/urban-robot/urban-robot/actors/store"
+)
+
+// The release states as they are stored.
+const (
+	releaseGood = "good"
+	releaseBad  = "bad"
+)
+
+// apply stores one record that store.Check has passed.
+func apply(ctx context.Context, tx *sql.Tx, name string, record fleet.Record) error {
+	switch r := record.(type) {
+	case fleet.SeatRecord:
+		return applySeat(ctx, tx, name, r)
+	case fleet.ReleaseRecord:
+		return applyRelease(ctx, tx, name, r)
+	case fleet.LoginRecord:
+		return applyLogin(ctx, tx, name, r)
+	case fleet.ClientRecord:
+		return applyClient(ctx, tx, name, r)
+	case fleet.EventRecord:
+		return applyEvent(ctx, tx, name, r)
+	default:
+		return fmt.Errorf("%w: %T has no table", store.ErrInvalid, r)
+	}
+}
+
+func applySeat(ctx context.Context, tx *sql.Tx, name string, r fleet.SeatRecord) error {
+	handled, err := list(r.Handled)
+	if err != nil {
+		return err
+	}
+	result, err := tx.ExecContext(ctx, `INSERT INTO seats (fleet, seat, epoch, instance, release, since, handled)
+		VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET epoch = excluded.epoch, instance = excluded.instance, release = excluded.release,
+			since = excluded.since, handled = excluded.handled
+		WHERE excluded.epoch >= epoch`,
+		name, r.Seat, r.Epoch, r.Instance, r.Release, stamp(r.Since), handled)
+	if err != nil {
+		return err
+	}
+	if n, err := result.RowsAffected(); err != nil || n > 0 {
+		return err
+	}
+	return fmt.Errorf("epoch %d for seat %d: %w", r.Epoch, r.Seat, store.ErrStaleEpoch)
+}
+
+func applyRelease(ctx context.Context, tx *sql.Tx, name string, r fleet.ReleaseRecord) error {
+	cogs, err := list(r.Cogs)
+	if err != nil {
+		return err
+	}
+	state := releaseBad
+	if r.State == fleet.ReleaseGood {
+		state = releaseGood
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO releases (fleet, release, state, reason, cogs, evidence, at)
+		VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET state = excluded.state, reason = excluded.reason, cogs = excluded.cogs,
+			evidence = excluded.evidence, at = excluded.at`,
+		name, r.Release, state, r.Reason, cogs, r.Evidence, stamp(r.At))
+	return err
+}
+
+func applyLogin(ctx context.Context, tx *sql.Tx, name string, r fleet.LoginRecord) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO logins (fleet, hour, count) VALUES (?, ?, ?)
+		ON CONFLICT DO UPDATE SET count = excluded.count`, name, stamp(r.Hour).Int64, r.Count)
+	if err != nil {
+		return err
+	}
+	return trimLogins(ctx, tx, name, r.Hour)
+}
+
+func applyClient(ctx context.Context, tx *sql.Tx, name string, r fleet.ClientRecord) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO clients (fleet, instance, release, library, host, pid, seat, first, seen)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?8, ?8)
+		ON CONFLICT DO UPDATE SET release = excluded.release, library = excluded.library, host = excluded.host,
+			pid = excluded.pid, seat = excluded.seat, seen = excluded.seen`,
+		name, r.Instance, r.Release, r.Library, r.Host, r.PID, r.Seat, stamp(r.Seen))
+	return err
+}
+
+func applyEvent(ctx context.Context, tx *sql.Tx, name string, r fleet.EventRecord) error {
+	result, err := tx.ExecContext(ctx, `INSERT INTO events
+		(fleet, at, event, client, release, seat, epoch, "from", "to", reason, detail, warn)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		name, stamp(r.At), r.Event, r.Client, r.Release, r.Seat, r.Epoch, r.From, r.To, r.Reason, r.Detail, r.Warn)
+	if err != nil {
+		return err
+	}
+	id, err := result.LastInsertId()
+	if err != nil {
+		return err
+	}
+	return trimNowAndThen(ctx, tx, id, r.At)
+}
+
+// stamp is a time as it is stored.
+func stamp(at time.Time) sql.NullInt64 {
+	if at.IsZero() {
+		return sql.NullInt64{}
+	}
+	return sql.NullInt64{Int64: at.UnixNano(), Valid: true}
+}
+
+// unstamp is the time that was stored.
+func unstamp(at sql.NullInt64) time.Time {
+	if !at.Valid {
+		return time.Time{}
+	}
+	return time.Unix(0, at.Int64).UTC()
+}
+
+func list(texts []string) (string, error) {
+	b, err := json.Marshal(texts)
+	return string(b), err
+}
+
+func unlist(text string) (texts []string, err error) {
+	if err := json.Unmarshal([]byte(text), &texts); err != nil || len(texts) == 0 {
+		return nil, err
+	}
+	return texts, nil
+}
