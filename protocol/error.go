@@ -23,6 +23,14 @@ const (
 	CodeUnavailable    ErrorCode = "unavailable"         // the server cannot do it now; try again
 )
 
+// ErrorCodes lists every error code.
+func ErrorCodes() []ErrorCode {
+	return []ErrorCode{
+		CodeMalformed, CodeTooLarge, CodeUnknownEvent, CodeNotAllowed, CodeUnauthorized, CodeTimeout, CodeTooMany, CodeQuarantined,
+		CodeIdentifyBudget, CodeTokenRejected, CodeUnavailable,
+	}
+}
+
 // Error answers an event that changed nothing. Its message names the field and says what to write instead; it never
 // repeats a secret.
 type Error struct {

@@ -92,10 +92,10 @@ func (c Cache) Size() int {
 // CacheChunk is one part of a cache above ChunkThreshold, for clients with CapabilityCacheChunks. The parts' data, joined, is
 // the cache's JSON text in UTF-8, or with Binary the bytes of a cache that is binary as a whole.
 type CacheChunk struct {
-	ID     string `json:"id"`    // one id for one cache
-	Part   int    `json:"part"`  // from 0
-	Parts  int    `json:"parts"` // at least 1
-	SHA256 string `json:"sha256"`
+	ID     string `json:"id"`     // one id for one cache
+	Part   int    `json:"part"`   // from 0
+	Parts  int    `json:"parts"`  // at least 1
+	SHA256 string `json:"sha256"` // of the joined data, the same in each part, in lower-case hexadecimal
 	Binary bool   `json:"binary,omitempty"`
 	Data   []byte `json:"-"`
 }
