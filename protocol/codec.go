@@ -165,3 +165,12 @@ func checkUTF8(what string, data []byte) *Error {
 	}
 	return Errorf(CodeMalformed, "", "%s: want JSON in UTF-8", what)
 }
+
+// EncodeRejected returns the JSON text of the event rejected.
+func EncodeRejected(r Rejected) []byte {
+	data, err := json.Marshal(r)
+	if err != nil {
+		panic(err) // five strings cannot fail
+	}
+	return data
+}

@@ -50,3 +50,6 @@ type Peer struct {
 	Address   netip.Addr
 	UserAgent string // of the handshake request, cut to protocol.MaxIDBytes
 }
+
+// ReasonClient is what Closed is told when the client itself ended the connection in due form, with a DISCONNECT packet.
+const ReasonClient = "client namespace disconnect"

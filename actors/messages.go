@@ -1,0 +1,73 @@
+package actors
+
+import (
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/urban-robot/urban-robot/actors/fleet"
+	"github.com/urban-robot/urban-robot/protocol"
+	"github.com/urban-robot/urban-robot/protocol/socketio"
+)
+
+// From the gateway to clients, and on to a client. They stay on the node of the socket.
+type (
+	opened   struct{ conn socketio.Conn }
+	received struct {
+		id string
+		in socketio.Inbound
+	}
+	closed struct{ id, reason string }
+)
+
+// From a client to its fleet's supervisor.
+type (
+	// said is a fact about a client; sender is where its orders go.
+	said struct {
+		sender *actor.PID
+		client fleet.ClientID
+		ack    uint64
+		fact   fleet.Fact
+	}
+	// cacheSaid is a cache, whole.
+	cacheSaid struct {
+		client fleet.ClientID
+		ack    uint64
+		cache  protocol.Cache
+	}
+)
+
+// From a supervisor to a client.
+type (
+	// ordered is an effect that is addressed to the client.
+	ordered struct{ effect fleet.Effect }
+	// delivered is a cache for the client.
+	delivered struct{ parcel parcel }
+)
+
+// From outside work and timers back to the actor that began it.
+type (
+	// cacheSaved answers fleet.KeepCache.
+	cacheSaved struct {
+		client fleet.ClientID
+		ack    uint64
+		record fleet.CacheRecord
+		cache  protocol.Cache
+		err    error
+	}
+	// trailSaved says that a piece of the audit trail is stored, or not.
+	trailSaved struct{ err error }
+	// partAcknowledged says that the client has taken a part of a parcel, or that it never will.
+	partAcknowledged struct {
+		number uint64 // of the cache
+		err    error
+	}
+	// wake says that it is time to look for what is due.
+	wake struct{}
+	// retry says that the store may be tried again.
+	retry struct{}
+)
+
+// From elsewhere in the program to a supervisor.
+type (
+	// exited is the proof of a process's death.
+	exited struct{ instance string }
+)

@@ -1,0 +1,229 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/rs/zerolog"
+
+	"github.com/urban-robot/urban-robot/actors/fleet"
+	"github.com/urban-robot/urban-robot/actors/store"
+	"github.com/urban-robot/urban-robot/protocol"
+	"github.com/urban-robot/urban-robot/protocol/socketio"
+)
+
+// Config is what a System needs.
+type Config struct {
+	Fleets   []FleetConfig
+	Store    store.Store
+	Log      zerolog.Logger
+	Identify time.Duration // from a connection to its identify; default 10 s
+	Leave    time.Duration // from a shutdown, said or told, to the end of the connection; default 10 s
+	Strikes  int           // rejected events until a client is disconnected; default 20
+}
+
+// FleetConfig is one fleet: one Discord application.
+type FleetConfig struct {
+	Name         string
+	Token        protocol.Token // Discord's
+	Key          protocol.Token // the clients'; empty: only clients of this machine may join
+	Policy       fleet.Policy
+	CommandEvent string // name of the event that carries commands; default protocol.EventCommand
+}
+
+func (c FleetConfig) commandEvent() string {
+	if c.CommandEvent == "" {
+		return protocol.EventCommand
+	}
+	return c.CommandEvent
+}
+
+func (c Config) withDefaults() Config {
+	if c.Identify == 0 {
+		c.Identify = 10 * time.Second
+	}
+	if c.Leave == 0 {
+		c.Leave = 10 * time.Second
+	}
+	if c.Strikes == 0 {
+		c.Strikes = 20
+	}
+	return c
+}
+
+func (c Config) validate() error {
+	if len(c.Fleets) == 0 {
+		return errors.New("actors: there is no fleet")
+	}
+	if c.Store == nil {
+		return errors.New("actors: there is no store")
+	}
+	seen := map[string]bool{}
+	for _, f := range c.Fleets {
+		if f.Name == "" || seen[f.Name] {
+			return fmt.Errorf("actors: fleet %q has no name of its own", f.Name)
+		}
+		seen[f.Name] = true
+		if f.Policy.Shards < 1 || f.Policy.Login.Concurrency < 1 {
+			return fmt.Errorf("actors: fleet %q has no shard or no login lane", f.Name)
+		}
+	}
+	return nil
+}
+
+// System runs the actors of one node. It is the gateway's Handler.
+type System struct {
+	config  Config
+	ready   map[string]*atomic.Bool // by fleet
+	running atomic.Pointer[node]
+	started chan struct{}
+}
+
+var _ socketio.Handler = (*System)(nil)
+
+// node is what a running System sends to.
+type node struct {
+	root    *actor.RootContext
+	clients *actor.PID
+	fleets  localFleets
+}
+
+// New checks the configuration. It starts nothing.
+func New(config Config) (*System, error) {
+	config = config.withDefaults()
+	if err := config.validate(); err != nil {
+		return nil, err
+	}
+	s := &System{config: config, ready: map[string]*atomic.Bool{}, started: make(chan struct{})}
+	for _, f := range config.Fleets {
+		s.ready[f.Name] = &atomic.Bool{}
+	}
+	return s, nil
+}
+
+// Run runs the actors until the context ends, and returns when everything they began has ended. Clients are told nothing. It
+// must be called once only.
+func (s *System) Run(ctx context.Context) error {
+	log := s.config.Log
+	system := actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return systemLog(log) }))
+	defer system.Shutdown()
+	out := &outside{root: system.Root}
+	n := &node{root: system.Root, fleets: localFleets{root: system.Root, supervisors: map[string]*actor.PID{}}}
+	guarded := system.Root.WithGuardian(actor.NewOneForOneStrategy(restarts, restartWindow, restart))
+	for _, f := range s.config.Fleets {
+		pid, err := guarded.SpawnNamed(s.supervisorProps(f, out), "fleet/"+f.Name)
+		if err != nil {
+			return fmt.Errorf("start the supervisor of fleet %s: %w", f.Name, err)
+		}
+		n.fleets.supervisors[f.Name] = pid
+	}
+	pid, err := guarded.SpawnNamed(s.clientsProps(n, log), "clients")
+	if err != nil {
+		return fmt.Errorf("start the clients: %w", err)
+	}
+	n.clients = pid
+	s.running.Store(n)
+	close(s.started)
+	<-ctx.Done()
+	s.running.Store(nil)
+	for _, supervisor := range n.fleets.supervisors {
+		_ = system.Root.PoisonFuture(supervisor).Wait() // a supervisor that is stuck is left behind: what it promised is stored
+	}
+	_ = system.Root.PoisonFuture(n.clients).Wait()
+	out.wait()
+	return nil
+}
+
+// Started is closed when the System takes connections.
+func (s *System) Started() <-chan struct{} { return s.started }
+
+// Ready returns nil if every fleet is loaded and its store works, else which is not.
+func (s *System) Ready() error {
+	for _, f := range s.config.Fleets {
+		if !s.ready[f.Name].Load() {
+			return fmt.Errorf("fleet %s is not loaded, or its state cannot be stored", f.Name)
+		}
+	}
+	return nil
+}
+
+// Exited tells a fleet that the process of an instance has ended. Only who has seen it end may say so: the seat is given away at
+// once.
+func (s *System) Exited(name, instance string) {
+	if n := s.running.Load(); n != nil {
+		n.fleets.Tell(name, exited{instance: instance})
+	}
+}
+
+// Opened implements socketio.Handler.
+func (s *System) Opened(c socketio.Conn) {
+	n := s.running.Load()
+	if n == nil {
+		c.Close(true)
+		return
+	}
+	n.root.Send(n.clients, opened{conn: c})
+}
+
+// Received implements socketio.Handler.
+func (s *System) Received(id string, in socketio.Inbound) {
+	if n := s.running.Load(); n != nil {
+		n.root.Send(n.clients, received{id: id, in: in})
+	}
+}
+
+// Closed implements socketio.Handler.
+func (s *System) Closed(id, reason string) {
+	if n := s.running.Load(); n != nil {
+		n.root.Send(n.clients, closed{id: id, reason: reason})
+	}
+}
+
+// The failure policy of all actors stands here. A supervisor restarts and reloads from the store; one that fails more often
+// than that stays down, its fleet is not ready, and its holders keep on within their lease.
+const (
+	restarts      = 10
+	restartWindow = 10 * time.Second
+)
+
+func restart(any) actor.Directive { return actor.RestartDirective }
+
+// A client is stopped: a restart would give a fresh one with no memory of its connection, and the bot reconnects by itself.
+func stop(any) actor.Directive { return actor.StopDirective }
+
+func (s *System) supervisorProps(f FleetConfig, out *outside) *actor.Props {
+	log := s.config.Log.With().Str("component", "fleet").Str("fleet", f.Name).Logger()
+	ready := s.ready[f.Name]
+	return actor.PropsFromProducer(func() actor.Actor {
+		return &supervisor{
+			config: f, store: s.config.Store, outside: out, ready: ready.Store, log: log, alarm: alarm{root: out.root},
+		}
+	}, actor.WithReceiverMiddleware(logPanics(log)))
+}
+
+func (s *System) clientsProps(n *node, log zerolog.Logger) *actor.Props {
+	admission := fleet.Admission{
+		Keys: map[string]protocol.Token{}, Identify: s.config.Identify, Leave: s.config.Leave, Strikes: s.config.Strikes,
+	}
+	known := map[string]FleetConfig{}
+	for _, f := range s.config.Fleets {
+		admission.Keys[f.Name], known[f.Name] = f.Key, f
+	}
+	log = log.With().Str("component", "client").Logger()
+	props := func(conn socketio.Conn) *actor.Props {
+		return actor.PropsFromProducer(func() actor.Actor {
+			return &client{
+				conn: conn, id: fleet.ClientID(conn.ID()), fleets: n.fleets, known: known, admission: admission,
+				log: log.With().Str("client", conn.ID()).Logger(), alarm: alarm{root: n.root},
+			}
+		}, actor.WithReceiverMiddleware(logPanics(log)))
+	}
+	return actor.PropsFromProducer(func() actor.Actor { return newClients(log, props) },
+		actor.WithReceiverMiddleware(logPanics(log)),
+		actor.WithSupervisor(actor.NewOneForOneStrategy(0, 0, stop)))
+}
