@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -24,7 +25,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	cmd, err := root.ExecuteC()
+	cmd, err := root.ExecuteContextC(context.Background())
 	switch {
 	case err == nil:
 		return exitOK
@@ -53,6 +54,6 @@ func newRoot() (root *cobra.Command, begun *bool) {
 			return errors.New("say what to do")
 		},
 	}
-	root.AddCommand(newCheck(), newVersion())
+	root.AddCommand(newServe(), newCheck(), newVersion())
 	return root, begun
 }
