@@ -36,7 +36,7 @@ func NewCodec() (*Codec, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the compressor: %w", err)
 	}
-	decoder, err := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(store.MaxCacheBytes), zstd.WithDecoderConcurrency(0))
+	decoder, err := zstd.NewReader(nil, zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderConcurrency(0))
 	if err != nil {
 		return nil, fmt.Errorf("start the decompressor: %w", err)
 	}

@@ -21,6 +21,13 @@ var besides = [...]string{"-wal", "-shm", "-journal"}
 
 // prepareFile makes sure that path is a file which only its owner can read, and says what to write instead if it cannot be.
 func prepareFile(path string) error {
+	if path == "" {
+		return errors.New("the path is empty: write state: sqlite:./urban-robot.db")
+	}
+	dir := filepath.Dir(path)
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return fmt.Errorf("there is no directory %s: create it, or write state: sqlite:./%s", dir, filepath.Base(path))
+	}
 	switch info, err := os.Stat(path); {
 	case err == nil && !info.Mode().IsRegular():
 		return fmt.Errorf("%s is not a file: write state: sqlite:%s", path, filepath.Join(path, "urban-robot.db"))
@@ -28,10 +35,6 @@ func prepareFile(path string) error {
 		return narrow(path)
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
-	}
-	dir := filepath.Dir(path)
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return fmt.Errorf("there is no directory %s: create it, or write state: sqlite:./%s", dir, filepath.Base(path))
 	}
 	// Only a file that is new may be opened here: to close one would drop the locks that SQLite holds on it in this process.
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, ownerOnly) //nolint:gosec // the operator's own choice of a path

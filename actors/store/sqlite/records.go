@@ -17,35 +17,58 @@ const (
 	releaseBad  = "bad"
 )
 
+// batch stores records of one fleet in one transaction.
+type batch struct {
+	tx       *sql.Tx
+	fleet    string
+	prepared map[string]*sql.Stmt // the transaction's end closes them; to parse a statement takes longer than to run it
+}
+
+func newBatch(tx *sql.Tx, name string) *batch {
+	return &batch{tx: tx, fleet: name, prepared: map[string]*sql.Stmt{}}
+}
+
+func (b *batch) exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	statement, ok := b.prepared[query]
+	if !ok {
+		var err error
+		if statement, err = b.tx.PrepareContext(ctx, query); err != nil {
+			return nil, err
+		}
+		b.prepared[query] = statement
+	}
+	return statement.ExecContext(ctx, args...)
+}
+
 // apply stores one record that store.Check has passed.
-func apply(ctx context.Context, tx *sql.Tx, name string, record fleet.Record) error {
+func (b *batch) apply(ctx context.Context, record fleet.Record) error {
 	switch r := record.(type) {
 	case fleet.SeatRecord:
-		return applySeat(ctx, tx, name, r)
+		return b.applySeat(ctx, r)
 	case fleet.ReleaseRecord:
-		return applyRelease(ctx, tx, name, r)
+		return b.applyRelease(ctx, r)
 	case fleet.LoginRecord:
-		return applyLogin(ctx, tx, name, r)
+		return b.applyLogin(ctx, r)
 	case fleet.ClientRecord:
-		return applyClient(ctx, tx, name, r)
+		return b.applyClient(ctx, r)
 	case fleet.EventRecord:
-		return applyEvent(ctx, tx, name, r)
+		return b.applyEvent(ctx, r)
 	default:
 		return fmt.Errorf("%w: %T has no table", store.ErrInvalid, r)
 	}
 }
 
-func applySeat(ctx context.Context, tx *sql.Tx, name string, r fleet.SeatRecord) error {
+func (b *batch) applySeat(ctx context.Context, r fleet.SeatRecord) error {
 	handled, err := list(r.Handled)
 	if err != nil {
 		return err
 	}
-	result, err := tx.ExecContext(ctx, `INSERT INTO seats (fleet, seat, epoch, instance, release, since, handled)
+	result, err := b.exec(ctx, `INSERT INTO seats (fleet, seat, epoch, instance, release, since, handled)
 		VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET epoch = excluded.epoch, instance = excluded.instance, release = excluded.release,
 			since = excluded.since, handled = excluded.handled
 		WHERE excluded.epoch >= epoch`,
-		name, r.Seat, r.Epoch, r.Instance, r.Release, stamp(r.Since), handled)
+		b.fleet, r.Seat, r.Epoch, r.Instance, r.Release, stamp(r.Since), handled)
 	if err != nil {
 		return err
 	}
@@ -55,7 +78,7 @@ func applySeat(ctx context.Context, tx *sql.Tx, name string, r fleet.SeatRecord)
 	return fmt.Errorf("epoch %d for seat %d: %w", r.Epoch, r.Seat, store.ErrStaleEpoch)
 }
 
-func applyRelease(ctx context.Context, tx *sql.Tx, name string, r fleet.ReleaseRecord) error {
+func (b *batch) applyRelease(ctx context.Context, r fleet.ReleaseRecord) error {
 	cogs, err := list(r.Cogs)
 	if err != nil {
 		return err
@@ -64,37 +87,37 @@ func applyRelease(ctx context.Context, tx *sql.Tx, name string, r fleet.ReleaseR
 	if r.State == fleet.ReleaseGood {
 		state = releaseGood
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO releases (fleet, release, state, reason, cogs, evidence, at)
+	_, err = b.exec(ctx, `INSERT INTO releases (fleet, release, state, reason, cogs, evidence, at)
 		VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET state = excluded.state, reason = excluded.reason, cogs = excluded.cogs,
 			evidence = excluded.evidence, at = excluded.at`,
-		name, r.Release, state, r.Reason, cogs, r.Evidence, stamp(r.At))
+		b.fleet, r.Release, state, r.Reason, cogs, r.Evidence, stamp(r.At))
 	return err
 }
 
-func applyLogin(ctx context.Context, tx *sql.Tx, name string, r fleet.LoginRecord) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO logins (fleet, hour, count) VALUES (?, ?, ?)
-		ON CONFLICT DO UPDATE SET count = excluded.count`, name, stamp(r.Hour).Int64, r.Count)
+func (b *batch) applyLogin(ctx context.Context, r fleet.LoginRecord) error {
+	_, err := b.exec(ctx, `INSERT INTO logins (fleet, hour, count) VALUES (?, ?, ?)
+		ON CONFLICT DO UPDATE SET count = excluded.count`, b.fleet, stamp(r.Hour).Int64, r.Count)
 	if err != nil {
 		return err
 	}
-	return trimLogins(ctx, tx, name, r.Hour)
+	return b.trimLogins(ctx, r.Hour)
 }
 
-func applyClient(ctx context.Context, tx *sql.Tx, name string, r fleet.ClientRecord) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO clients (fleet, instance, release, library, host, pid, seat, first, seen)
+func (b *batch) applyClient(ctx context.Context, r fleet.ClientRecord) error {
+	_, err := b.exec(ctx, `INSERT INTO clients (fleet, instance, release, library, host, pid, seat, first, seen)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?8, ?8)
 		ON CONFLICT DO UPDATE SET release = excluded.release, library = excluded.library, host = excluded.host,
 			pid = excluded.pid, seat = excluded.seat, seen = excluded.seen`,
-		name, r.Instance, r.Release, r.Library, r.Host, r.PID, r.Seat, stamp(r.Seen))
+		b.fleet, r.Instance, r.Release, r.Library, r.Host, r.PID, r.Seat, stamp(r.Seen))
 	return err
 }
 
-func applyEvent(ctx context.Context, tx *sql.Tx, name string, r fleet.EventRecord) error {
-	result, err := tx.ExecContext(ctx, `INSERT INTO events
+func (b *batch) applyEvent(ctx context.Context, r fleet.EventRecord) error {
+	result, err := b.exec(ctx, `INSERT INTO events
 		(fleet, at, event, client, release, seat, epoch, "from", "to", reason, detail, warn)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		name, stamp(r.At), r.Event, r.Client, r.Release, r.Seat, r.Epoch, r.From, r.To, r.Reason, r.Detail, r.Warn)
+		b.fleet, stamp(r.At), r.Event, r.Client, r.Release, r.Seat, r.Epoch, r.From, r.To, r.Reason, r.Detail, r.Warn)
 	if err != nil {
 		return err
 	}
@@ -102,7 +125,7 @@ func applyEvent(ctx context.Context, tx *sql.Tx, name string, r fleet.EventRecor
 	if err != nil {
 		return err
 	}
-	return trimNowAndThen(ctx, tx, id, r.At)
+	return b.trimNowAndThen(ctx, id, r.At)
 }
 
 // stamp is a time as it is stored.

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"time"
 
 	"github.com/urban-robot/urban-robot/actors/store"
@@ -17,27 +16,27 @@ const (
 
 // trimNowAndThen forgets old lines of the trail, and clients that nobody has seen since, if the ID says that it is time. It does
 // so for all fleets: one of them may never get an ID that is due.
-func trimNowAndThen(ctx context.Context, tx *sql.Tx, id int64, at time.Time) error {
+func (b *batch) trimNowAndThen(ctx context.Context, id int64, at time.Time) error {
 	if id%trimEvery != 0 || at.IsZero() {
 		return nil
 	}
 	before := stamp(store.Expiry(at, store.Retention))
-	_, err := tx.ExecContext(ctx, `DELETE FROM events WHERE id IN
+	_, err := b.exec(ctx, `DELETE FROM events WHERE id IN
 		(SELECT id FROM events WHERE at < ? ORDER BY at LIMIT ?)`, before, trimMost)
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `DELETE FROM clients WHERE (fleet, instance) IN
+	_, err = b.exec(ctx, `DELETE FROM clients WHERE (fleet, instance) IN
 		(SELECT fleet, instance FROM clients WHERE seen < ? ORDER BY seen LIMIT ?)`, before, trimMost)
 	return err
 }
 
 // trimLogins forgets the counts of hours that no budget looks back to.
-func trimLogins(ctx context.Context, tx *sql.Tx, name string, hour time.Time) error {
+func (b *batch) trimLogins(ctx context.Context, hour time.Time) error {
 	if hour.IsZero() {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, "DELETE FROM logins WHERE fleet = ? AND hour < ?",
-		name, stamp(store.Expiry(hour, store.LoginRetention)))
+	_, err := b.exec(ctx, "DELETE FROM logins WHERE fleet = ? AND hour < ?",
+		b.fleet, stamp(store.Expiry(hour, store.LoginRetention)))
 	return err
 }

@@ -38,8 +38,9 @@ func (s *Store) Apply(ctx context.Context, name string, term store.Term, records
 			if err := checkTerm(inner, tx, name, term); err != nil {
 				return err
 			}
+			b := newBatch(tx, name)
 			for _, record := range records {
-				if err := errors.Join(ctx.Err(), apply(inner, tx, name, record)); err != nil {
+				if err := errors.Join(ctx.Err(), b.apply(inner, record)); err != nil {
 					return err
 				}
 			}

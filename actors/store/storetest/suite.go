@@ -47,6 +47,7 @@ func Run(t *testing.T, make func(t *testing.T) Open) {
 		{"many goroutines at once lose nothing", testManyAtOnce},
 		{"supervisors that race for a fleet get different terms", testRace},
 		{"a cancelled context stores nothing", testCancelled},
+		{"a context that ends in the middle stores all or nothing, and it is known which", testCancelledInTheMiddle},
 		{"a closed store fails, and closes again", testClosed},
 	}
 	for _, c := range cases {

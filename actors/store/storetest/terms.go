@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/urban-robot/urban-robot/actors/fleet"
 	"github.com/urban-robot/urban-robot/actors/store"
@@ -101,6 +102,27 @@ func testCancelled(t *testing.T, open Open) {
 	stored := s.again()
 	equal(t, "Seats", stored.Seats, []fleet.SeatRecord{seat(0, 1), seat(1, 1)})
 	equal(t, "Caches", stored.Caches[0].Number, 1)
+}
+
+func testCancelledInTheMiddle(t *testing.T, open Open) {
+	s := acquired(t, opened(t, open), name)
+	var stored uint64
+	for i := range 60 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*20*time.Microsecond)
+		err := s.store.Apply(ctx, name, s.term, []fleet.Record{seat(0, stored+1), event("x"), event("y")})
+		if _, err := s.store.Events(ctx, name, 0, 1000); err != nil {
+			fails(t, "Events", err, context.DeadlineExceeded)
+		}
+		cancel()
+		if err == nil {
+			stored++
+		} else {
+			fails(t, "Apply", err, context.DeadlineExceeded)
+		}
+		equal(t, "len(Events())", len(s.events(0, 1000)), int(2*stored))
+	}
+	s.apply(seat(0, stored+1))
+	equal(t, "Seats", s.again().Seats, []fleet.SeatRecord{seat(0, stored+1)})
 }
 
 func testClosed(t *testing.T, open Open) {
