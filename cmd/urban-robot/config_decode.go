@@ -39,6 +39,7 @@ func (d *decoder) object(n *node, path string, fields []field) {
 // field reads one key.
 func (d *decoder) field(e entry, path string, f field) {
 	switch {
+	case d.refused[path]: // its notation was; once is enough
 	case f.later:
 		d.refuse(e.at, path, "not yet supported by this version; leave it out")
 	case f.secret != nil:

@@ -85,8 +85,11 @@ func (r environmentReader) meant(name string) string {
 			known = append(known, v.name)
 		}
 	}
-	if near := nearest(name, known); near != "" {
-		return "did you mean " + near + "?"
+	for i := range known {
+		known[i] = strings.TrimPrefix(known[i], environmentPrefix)
+	}
+	if near := nearest(strings.TrimPrefix(name, environmentPrefix), known); near != "" {
+		return "did you mean " + environmentPrefix + near + "?"
 	}
 	return "unset it, or see urban-robot check --help for those there are"
 }

@@ -65,7 +65,9 @@ func duration(to *time.Duration, positive bool) value {
 		switch {
 		case err != nil:
 			return fmt.Errorf("%s is no duration; write a number with its unit, such as 500ms, 30s, 10m or 1h", echo(text))
-		case d < 0 || d == 0 && positive:
+		case d < 0 && !positive:
+			return fmt.Errorf("%s is too short; write 0s or more", echo(text))
+		case d <= 0 && positive:
 			return fmt.Errorf("%s is too short; write more than 0s", echo(text))
 		case d > maxDuration:
 			return fmt.Errorf("%s is too long; write at most %s", echo(text), showDuration(maxDuration))

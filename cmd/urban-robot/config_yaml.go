@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -74,7 +75,8 @@ func syntaxProblem(at origin, err error) problem {
 		if tk := cause.GetToken(); tk != nil && tk.Position != nil {
 			at.line, at.column = tk.Position.Line, tk.Position.Column
 		}
-		message += ": " + cause.GetMessage()
+		what, _, _ := strings.Cut(cause.GetMessage(), `"`) // what is quoted is from the file
+		message += ": " + strings.TrimRight(what, ": ")
 	}
 	return newProblem(at, "", message)
 }

@@ -76,8 +76,8 @@ func reportFleet(row rowFunc, f *fleetConfig) {
 	row("health", "every %s, answered within %s, at least %g %%; failed after %s in a row",
 		showDuration(h.Interval), showDuration(h.Timeout), h.HealthyPercentage, count(h.Failures, "failure"))
 	row("vital cogs", "%s", cmp.Or(strings.Join(h.VitalCogs, ", "), "none"))
-	row("candidate", "passes with %s in a row within %s; then bakes for %s",
-		count(h.Successes, "success"), showDuration(h.CandidateDeadline), showDuration(h.Bake))
+	row("candidate", "must succeed %s in a row within %s; then bakes for %s",
+		count(h.Successes, "time"), showDuration(h.CandidateDeadline), showDuration(h.Bake))
 	row("handover", "%s", handoverInWords(f.Handover))
 	row("cache", "at most %s", showSize(f.CacheMax))
 	row("logins", "%d at a time, %s apart; at most %d in 24 hours, %d of them kept for the way back",
@@ -121,9 +121,9 @@ func becomes(what string) string {
 func handoverInWords(h handoverConfig) string {
 	cache := ""
 	if h.CacheSync {
-		cache = "sends its cache, "
+		cache = ", sends its cache"
 	}
-	return fmt.Sprintf("the old holder drains for %s, %s%s; without its answer within %s the swap is aborted",
+	return fmt.Sprintf("the old holder drains for %s%s and %s; without its answer within %s the swap is aborted",
 		showDuration(h.Drain), cache, becomes(h.To), showDuration(h.Deadline))
 }
 
