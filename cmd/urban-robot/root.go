@@ -67,6 +67,6 @@ func newRoot() (root *cobra.Command, begun *bool) {
 			return errors.New("say what to do")
 		},
 	}
-	root.AddCommand(newServe(), newCheck(), newVersion())
+	root.AddCommand(newServe(), newDemo(), newCheck(), newVersion(), newDemoBot())
 	return root, begun
 }
