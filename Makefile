@@ -8,7 +8,7 @@ FUZZTIME ?= 10s
 .PHONY: build test lint fmt bench fuzz deps clean
 
 build: ## the binary, bin/urban-robot
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/urban-robot ./cmd/urban-robot
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -o bin/urban-robot ./cmd/urban-robot
 
 test: deps ## every test, with the race detector and in random order
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout 15m $(TESTFLAGS) ./...
