@@ -106,20 +106,9 @@ func numbered(number uint64) store.Cache {
 // killed runs a child, kills it some time after its first word, and returns the last of what it said.
 func killed(t *testing.T, path string, pause time.Duration) (said told) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	child := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestKillMe$", "-test.count=1")
-	child.Env = append(os.Environ(), killMe+"="+path)
-	child.Stderr = os.Stderr
-	out, err := child.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
+	child, lines := started(t, path)
 	var other strings.Builder
-	for lines := bufio.NewScanner(out); lines.Scan(); {
+	for lines.Scan() {
 		word, text, _ := strings.Cut(lines.Text(), " ")
 		value, _ := strconv.ParseUint(text, 10, 64)
 		switch word {
@@ -138,6 +127,58 @@ func killed(t *testing.T, path string, pause time.Duration) (said told) {
 		t.Fatalf("the child ended with %v, want it killed; it said %q", err, other.String())
 	}
 	return said
+}
+
+// started runs a child, for a minute at most.
+func started(t *testing.T, path string) (*exec.Cmd, *bufio.Scanner) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	child := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestKillMe$", "-test.count=1")
+	child.Env = append(os.Environ(), killMe+"="+path)
+	child.Stderr = os.Stderr
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return child, bufio.NewScanner(out)
+}
+
+// TestTwoProcessesOpenTheSameFile lets a second process take the fleet over from one that is busy writing: both work, until
+// the first is told that it is superseded.
+func TestTwoProcessesOpenTheSameFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "urban-robot.db")
+	child, lines := started(t, path)
+	for range 20 {
+		lines.Scan()
+	}
+	s := opened(t, path)
+	defer shut(t, s)
+	other, _, err := s.Acquire(t.Context(), "another fleet")
+	if err != nil {
+		t.Fatalf("Acquire() = %v, want nil", err)
+	}
+	for i := range uint64(100) { // beside the child
+		if err := s.Apply(t.Context(), "another fleet", other, []fleet.Record{fleet.SeatRecord{Epoch: i}}); err != nil {
+			t.Fatalf("Apply() = %v, want nil", err)
+		}
+	}
+	if term, _, err := s.Acquire(t.Context(), "helium"); term != 2 || err != nil {
+		t.Errorf("Acquire() = term %d, %v, want 2", term, err)
+	}
+	var last string
+	for lines.Scan() {
+		if text := lines.Text(); strings.Contains(text, ".go:") {
+			last = text
+		}
+	}
+	if err := child.Wait(); err == nil || !strings.Contains(last, store.ErrSuperseded.Error()) {
+		t.Errorf("the other process ended with %v: %s, want %v", err, last, store.ErrSuperseded)
+	}
 }
 
 // found opens the database and makes sure that no batch in it is torn.

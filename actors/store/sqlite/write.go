@@ -82,8 +82,8 @@ func (s *Store) write(ctx context.Context, f func(context.Context, *sql.Tx) erro
 	return s.call(ctx, func() error { return s.transaction(ctx, f) })
 }
 
-// transaction runs f in a transaction and commits what it did, unless it fails. The context ends the wait for a turn, and it is
-// looked at once more before the commit; f gets one without an end. So a statement is never interrupted, which would
+// transaction runs f in a transaction and commits what it did, unless it fails. The context ends the wait for a turn;
+// f gets one without an end. So a statement is never interrupted, which would
 // cost the connection, and it is always certain whether the transaction was committed.
 func (s *Store) transaction(ctx context.Context, f func(context.Context, *sql.Tx) error) error {
 	conn, err := s.writer.Conn(ctx)
@@ -97,9 +97,6 @@ func (s *Store) transaction(ctx context.Context, f func(context.Context, *sql.Tx
 		return err
 	}
 	if err = f(endless, tx); err == nil {
-		err = ctx.Err()
-	}
-	if err == nil {
 		return tx.Commit()
 	}
 	if tx.Rollback() != nil && s.path != Memory {
