@@ -95,10 +95,10 @@ func (c *Client) Handle(id string, work func()) bool {
 	return true
 }
 
-// SendCache hands the cache to the server, in the background and if it is ready for it.
+// SendCache hands the cache to the server, in the background. Only the holder's is taken: without the seat it does nothing.
 func (c *Client) SendCache() {
 	c.orders.put(func(ctx context.Context) {
-		if l := c.readyLink(); l != nil {
+		if l := c.readyLink(); l != nil && c.gate.isOpen() {
 			c.sendCache(ctx, l)
 		}
 	})

@@ -300,6 +300,24 @@ func TestQuarantinedVersionIsToldToShutDown(t *testing.T) {
 	})
 }
 
+// Section 4.2: the shutdown after a hello with an error counts whatever its epoch.
+func TestQuarantinedVersionIsToldToShutDownWhenItComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, Options{})
+		p := w.activateAt(7)
+		w.told()
+		p.socket.close()
+		p = w.accept()
+		expect[protocol.Identify](p)
+		p.hello(protocol.Hello{Error: protocol.Errorf(protocol.CodeQuarantined, "", "1.4.0 failed since")})
+		p.command(protocol.ShutDown{Reason: protocol.ReasonQuarantinedVersion})
+		expect[protocol.Shutdown](p)
+		require.NoError(t, <-w.ended)
+		assert.Equal(t, "coma quarantined_version, shutdown quarantined_version", w.told())
+		w.cancel()
+	})
+}
+
 func TestHealthCheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := start(t, Options{Health: func(ctx context.Context, phase protocol.Phase) protocol.HealthReport {

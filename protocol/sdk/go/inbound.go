@@ -71,11 +71,11 @@ func (c *Client) command(l *link, command protocol.Command) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if epoch, has := epochOf(command); has {
-		if epoch < c.newest {
+		if epoch < c.newest && c.refusal == nil {
 			c.options.Logger.Warn("command ignored", "command", command.CommandName(), "epoch", epoch, "newest", c.newest)
 			return
 		}
-		c.newest = epoch
+		c.newest = max(c.newest, epoch)
 	}
 	if c.leaving {
 		return // the goodbye is on its way
