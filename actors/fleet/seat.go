@@ -115,8 +115,14 @@ func (t *turn) improve(s Seat) {
 		return
 	}
 	if c, ok := t.clients.Get(s.Candidate); ok {
-		if c.Promoted {
+		switch {
+		case !c.Promoted:
+		case Newer(c.Release, s.Release):
 			t.beginSwap(s, c, t.Policy.Handover.To, protocol.ReasonHandover, false)
+		default: // it was to fill the vacant seat, and another one has
+			s.Candidate = ""
+			t.putSeat(s)
+			t.park(c, t.standbyReason(s, c))
 		}
 		return
 	}
