@@ -172,6 +172,11 @@ func Restore(p Policy, stored Stored, at time.Time) Fleet {
 	for _, r := range stored.Releases {
 		f.releases = f.releases.Set(r.Release, r)
 	}
+	if len(f.logins) > 0 && p.Login.Spacing > 0 { // one may have begun just before
+		for id := range p.Login.Concurrency {
+			f.lanes = f.lanes.Set(id, newLane(at.Add(p.Login.Spacing)))
+		}
+	}
 	f.lastGood = newestGood(f.releases)
 	for _, r := range stored.Seats {
 		seat := Seat{

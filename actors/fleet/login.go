@@ -44,9 +44,13 @@ func (t *turn) laneOf(c Client) int { return c.Seat % t.Policy.Login.Concurrency
 func (t *turn) lane(c Client) Lane {
 	lane, ok := t.lanes.Get(t.laneOf(c))
 	if !ok {
-		lane = Lane{Urgent: immutable.NewList[ClientID](), Queue: immutable.NewList[ClientID]()}
+		lane = newLane(time.Time{})
 	}
 	return lane
+}
+
+func newLane(freeAt time.Time) Lane {
+	return Lane{FreeAt: freeAt, Urgent: immutable.NewList[ClientID](), Queue: immutable.NewList[ClientID]()}
 }
 
 func (t *turn) putLane(c Client, lane Lane) { t.setLane(t.laneOf(c), lane) }
