@@ -256,3 +256,20 @@ func (b *bot) orderOf(t *testing.T) []string {
 func only(order []string, keep ...string) []string {
 	return slices.DeleteFunc(slices.Clone(order), func(name string) bool { return !slices.Contains(keep, name) })
 }
+
+// The life of a bot's connection, and of its right to process commands.
+var (
+	connected    = happened("connect", "")
+	disconnected = happened("disconnect", "")
+	state        = happened("state", "")
+)
+
+// staysHolder wants the bot to have been told nothing but to report its health since its last ok, and to be asked again.
+func (b *bot) staysHolder(t *testing.T) {
+	t.Helper()
+	b.read = len(b.all())
+	b.told(t, "health_check")
+	orders := only(b.orderOf(t), "hello", "ok", "process_commands", "coma", "shutdown")
+	require.NotEmpty(t, orders, "orders to %s", b.name)
+	require.Equal(t, "ok", orders[len(orders)-1], "the last order to %s", b.name)
+}

@@ -190,7 +190,8 @@ class SyncBot(Bot):
             self.client.on(event, handler)
         self.client.connect(os.environ["URL"], transports=transports())
         threading.Thread(target=self.listen, daemon=True).start()
-        self.client.wait()
+        while self.client.connected:
+            self.client.wait()  # which returns early when the reconnect was quick
 
     def listen(self):
         for line in sys.stdin:
@@ -217,7 +218,8 @@ class AsyncBot(Bot):
             self.client.on(event, handler)
         await self.client.connect(os.environ["URL"], transports=transports())
         threading.Thread(target=self.listen, daemon=True).start()
-        await self.client.wait()
+        while self.client.connected:
+            await self.client.wait()  # which returns early when the reconnect was quick
 
     def listen(self):
         for line in sys.stdin:
