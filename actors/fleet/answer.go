@@ -27,8 +27,10 @@ func (t *turn) ready(e Event, c Client) {
 	c = t.sendCache(c)
 	s := t.seat(c.Seat)
 	switch {
+	case s.Holder == c.ID && s.Swap.From == c.ID && s.Swap.Stopped && c.Owed == 0:
+		t.park(c, protocol.ReasonStandby) // what it held is on its way to another one
 	case s.Holder == c.ID && s.Swap.From == c.ID && s.Phase == SeatHeld:
-		// its order to stop is under way and is the answer
+		// an order to stop is under way and is the answer
 	case s.Holder == c.ID:
 		t.confirm(s, c)
 	case c.Owed > 0 || s.Candidate == c.ID:
@@ -201,7 +203,7 @@ func (t *turn) part(c Client, said bool, why string) {
 	t.loggedIn(c)
 	s := t.seat(c.Seat)
 	switch {
-	case s.Swap.From == c.ID && s.Swap.Stopped:
+	case s.Holder == c.ID && s.Swap.From == c.ID && s.Swap.Stopped && c.Owed == 0:
 		// it has stopped before it went: nothing is lost
 	case s.Swap.From == c.ID && s.Swap.Order == PartingShutdown && said:
 		t.stopped(s, nil)
