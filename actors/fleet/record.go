@@ -26,6 +26,9 @@ const (
 	ReleaseBad                              // it failed, and is refused until somebody says to try again
 )
 
+// ReleaseStates lists every release state.
+func ReleaseStates() []ReleaseState { return []ReleaseState{ReleaseUnproven, ReleaseGood, ReleaseBad} }
+
 // String is the one spelling for logs, metrics, JSON and the database.
 func (s ReleaseState) String() string {
 	return enumName("ReleaseState", int(s), "unproven", "good", "bad")

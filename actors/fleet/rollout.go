@@ -29,6 +29,35 @@ func (s Stage) String() string {
 	return enumName("Stage", int(s), "pending", "deploying", "candidate", "baking", "good", "bad", "inconclusive", "superseded", "aborted")
 }
 
+// Stages lists every stage.
+func Stages() []Stage {
+	return []Stage{
+		StagePending, StageDeploying, StageCandidate, StageBaking, StageGood, StageBad, StageInconclusive, StageSuperseded, StageAborted,
+	}
+}
+
+// MarshalText writes the stage as String does; the zero Stage is empty.
+func (s Stage) MarshalText() ([]byte, error) {
+	if s == 0 {
+		return nil, nil
+	}
+	return []byte(s.String()), nil
+}
+
+// UnmarshalText reads what MarshalText has written.
+func (s *Stage) UnmarshalText(text []byte) error {
+	if *s = 0; len(text) == 0 {
+		return nil
+	}
+	for _, known := range Stages() {
+		if known.String() == string(text) {
+			*s = known
+			return nil
+		}
+	}
+	return fmt.Errorf("stage %q is unknown", text)
+}
+
 // Failure names why a release or a step of its rollout failed, beside the reasons of health checks.
 type Failure string
 
