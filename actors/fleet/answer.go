@@ -61,6 +61,7 @@ func (t *turn) confirm(s Seat, c Client) {
 	again := s.Phase == SeatHeld
 	t.change(&c, KindOK)
 	c.Fenced, c.Promoted, c.CandidateBy = false, false, time.Time{}
+	c.Cache = max(c.Cache, s.Cache.Number) // from here on what it knows is newer
 	if !again {
 		c.Check, c.Failures, c.Successes, c.Owed, c.ComaBy = Check{}, 0, 0, 0, time.Time{}
 		c.NextCheck = t.at.Add(t.Policy.Health.Interval)

@@ -47,8 +47,13 @@ func (t *turn) cacheStored(e Event, fact CacheStored) {
 	t.unsettle(s.ID)
 }
 
-// deliver sends the seat's newest cache to all who lack it.
+// deliver sends the seat's newest cache to all who lack it. The holder has newer news of its own: it never gets one that is
+// late, not even once it has stopped.
 func (t *turn) deliver(s Seat) {
+	if c, ok := t.clients.Get(s.Holder); ok && (c.State == StateActive || s.Adopted) {
+		c.Cache = max(c.Cache, s.Cache.Number)
+		t.put(c)
+	}
 	lack := t.of(s.ID, func(c Client) bool {
 		return c.Cache < s.Cache.Number && (c.State == StateReady || c.State == StateComa)
 	})
