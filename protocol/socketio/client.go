@@ -157,14 +157,14 @@ func (c *client) Close(abort bool) {
 		return
 	}
 	if c.startClosing(reasonServer) {
-		go c.finish(newItem([]byte{engineMessage, packetDisconnect}, nil))
+		go c.finish(c.out.seal(newItem([]byte{engineMessage, packetDisconnect}, nil)), true)
 	}
 }
 
 // leave closes the connection so that the client comes back by itself: without the DISCONNECT of an orderly Close.
 func (c *client) leave() {
 	if c.startClosing(reasonShutdown) {
-		go c.finish()
+		go c.finish(c.out.seal(), false)
 	}
 }
 
@@ -179,20 +179,20 @@ func (c *client) startClosing(reason string) bool {
 	return true
 }
 
-// finish sends what is queued and last, and says goodbye.
-func (c *client) finish(last ...item) {
-	c.flush(last...)
+// finish waits until what was queued has landed and says goodbye.
+func (c *client) finish(landed <-chan struct{}, orderly bool) {
+	c.await(landed)
 	if w := c.currentWire(); w != nil {
-		w.end(len(last) > 0)
+		w.end(orderly)
 	}
 }
 
-// flush waits until everything queued is sent, for at most FlushTimeout. Nothing can be queued any more.
-func (c *client) flush(last ...item) {
+// await waits until everything queued is sent, for at most FlushTimeout.
+func (c *client) await(landed <-chan struct{}) {
 	timer := time.NewTimer(c.gateway.config.FlushTimeout)
 	defer timer.Stop()
 	select {
-	case <-c.out.seal(last...):
+	case <-landed:
 	case <-c.gone:
 	case <-timer.C:
 		c.log().Debug().Int("bytes", c.out.queued()).Msg("connection closed with data unsent")
