@@ -15,7 +15,8 @@ func (t *turn) cache(e Event, c Client, fact Cache) {
 		t.answer(e, protocol.Errorf(protocol.CodeTooLarge, "cache", "it has %d bytes, the limit is %d; make it smaller, or raise cache.max_bytes", fact.Size, t.Policy.CacheBytes))
 		return
 	}
-	number := max(s.Cache.Number, s.Storing) + 1
+	s.Numbers++
+	number := s.Numbers
 	s.Storing = number
 	t.putSeat(s)
 	c.Cache = number

@@ -104,6 +104,7 @@ type Seat struct {
 
 	Cache   CacheRecord // newest that is stored
 	Storing uint64      // number of the newest that is being stored; 0: none
+	Numbers uint64      // the highest number ever given to one, stored or not
 }
 
 // Swap moves a seat from its holder to another client. The zero Swap is none.
@@ -155,6 +156,9 @@ func (textHasher[K]) Hash(key K) uint32 {
 
 func (textHasher[K]) Equal(a, b K) bool { return a == b }
 
+// numbersUnderWay is more caches than a supervisor can have been storing when it died: the numbers of those may yet turn up.
+const numbersUnderWay = 1000
+
 // Restore returns a fleet that starts at that time with what is stored. A seat that had a holder is lost, not
 // vacant: the holder may be processing, and comes back within its lease.
 func Restore(p Policy, stored Stored, at time.Time) Fleet {
@@ -181,7 +185,7 @@ func Restore(p Policy, stored Stored, at time.Time) Fleet {
 	for _, r := range stored.Seats {
 		seat := Seat{
 			ID: r.Seat, Phase: SeatVacant, Epoch: r.Epoch, Floor: r.Epoch, Instance: r.Instance, Release: r.Release,
-			Since: r.Since, Handled: r.Handled,
+			Since: r.Since, Handled: r.Handled, Numbers: numbersUnderWay,
 		}
 		if r.Instance != "" {
 			seat.Phase, seat.Due = SeatLost, p.leaseOver(at)
@@ -191,6 +195,7 @@ func Restore(p Policy, stored Stored, at time.Time) Fleet {
 	for _, c := range stored.Caches {
 		seat := f.seat(c.Seat)
 		seat.Cache = c
+		seat.Numbers = c.Number + numbersUnderWay
 		f.seats = f.seats.Set(c.Seat, seat)
 	}
 	f.wake = f.earliest()
