@@ -88,6 +88,10 @@ func (t *turn) park(c Client, reason protocol.Reason) {
 		t.dismiss(c, reason)
 		return
 	}
+	if s := t.seat(c.Seat); s.Candidate == c.ID {
+		s.Candidate = ""
+		t.putSeat(s)
+	}
 	c.Owed++
 	c.ComaBy = t.at.Add(t.Policy.Answer)
 	c.Fenced, c.Promoted, c.Check = false, false, Check{}

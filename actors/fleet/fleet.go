@@ -156,9 +156,6 @@ func (textHasher[K]) Hash(key K) uint32 {
 
 func (textHasher[K]) Equal(a, b K) bool { return a == b }
 
-// numbersUnderWay is more caches than a supervisor can have been storing when it died: the numbers of those may yet turn up.
-const numbersUnderWay = 1000
-
 // Restore returns a fleet that starts at that time with what is stored. A seat that had a holder is lost, not
 // vacant: the holder may be processing, and comes back within its lease.
 func Restore(p Policy, stored Stored, at time.Time) Fleet {
@@ -185,7 +182,8 @@ func Restore(p Policy, stored Stored, at time.Time) Fleet {
 	for _, r := range stored.Seats {
 		seat := Seat{
 			ID: r.Seat, Phase: SeatVacant, Epoch: r.Epoch, Floor: r.Epoch, Instance: r.Instance, Release: r.Release,
-			Since: r.Since, Handled: r.Handled, Numbers: numbersUnderWay,
+			Since: r.Since, Handled: r.Handled,
+			Numbers: uint64(max(0, at.UnixMicro())), // above those of caches that are still being stored for the one before
 		}
 		if r.Instance != "" {
 			seat.Phase, seat.Due = SeatLost, p.leaseOver(at)
@@ -195,7 +193,7 @@ func Restore(p Policy, stored Stored, at time.Time) Fleet {
 	for _, c := range stored.Caches {
 		seat := f.seat(c.Seat)
 		seat.Cache = c
-		seat.Numbers = c.Number + numbersUnderWay
+		seat.Numbers = max(seat.Numbers, c.Number)
 		f.seats = f.seats.Set(c.Seat, seat)
 	}
 	f.wake = f.earliest()
