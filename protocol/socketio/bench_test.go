@@ -1,7 +1,6 @@
 package socketio
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net/http/httptest"
@@ -13,18 +12,8 @@ import (
 	"github.com/rs/zerolog"
 )
 
-type answering struct{}
-
-func (answering) Opened(Conn)              {}
-func (answering) Received(string, Inbound) {}
-func (answering) Closed(string, string)    {}
-
 // answerer acknowledges and remembers its connections.
-type answerer struct {
-	answering
-
-	conns sync.Map
-}
+type answerer struct{ conns sync.Map }
 
 func (a *answerer) Opened(c Conn) { a.conns.Store(c.ID(), c) }
 
@@ -122,40 +111,53 @@ func BenchmarkBroadcast(b *testing.B) {
 	for _, size := range []int{64 << 10, 1 << 20} {
 		b.Run(fmt.Sprintf("%dKiB to %d", size>>10, clients), func(b *testing.B) {
 			h, address := serveBench(b)
-			arrived := make(chan error, clients)
-			for range clients {
-				p := connectRaw(b, address)
-				defer p.vanish()
-				go func() {
-					for {
-						n, err := p.next()
-						if err == nil {
-							_, err = io.CopyN(io.Discard, p.in, int64(n))
-						}
-						if err == nil && n < size {
-							continue
-						}
-						arrived <- err
-						if err != nil {
-							return
-						}
-					}
-				}()
-			}
+			arrived := crowd(b, address, clients, size)
 			data := []byte(`"` + strings.Repeat("x", size) + `"`)
 			b.SetBytes(int64(size) * clients)
 			for b.Loop() {
-				f := NewFrame("cache_sync", data).Conflate()
-				h.conns.Range(func(_, c any) bool {
-					c.(Conn).Send(f)
-					return true
-				})
+				h.broadcast(NewFrame("cache_sync", data).Conflate())
 				for range clients {
-					if err := <-arrived; err != nil && !errors.Is(err, io.EOF) {
+					if err := <-arrived; err != nil {
 						b.Fatal(err)
 					}
 				}
 			}
 		})
+	}
+}
+
+// crowd connects clients that report each message of at least that size.
+func crowd(b *testing.B, address string, clients, size int) <-chan error {
+	b.Helper()
+	arrived := make(chan error, clients)
+	for range clients {
+		p := connectRaw(b, address)
+		b.Cleanup(p.vanish)
+		go p.count(size, arrived)
+	}
+	return arrived
+}
+
+func (a *answerer) broadcast(f Frame) {
+	a.conns.Range(func(_, c any) bool {
+		c.(Conn).Send(f)
+		return true
+	})
+}
+
+// count reports each message of at least that size, until an error.
+func (p *rawPeer) count(size int, arrived chan<- error) {
+	for {
+		n, err := p.next()
+		if err == nil {
+			_, err = io.CopyN(io.Discard, p.in, int64(n))
+		}
+		if err != nil {
+			arrived <- err
+			return
+		}
+		if n >= size {
+			arrived <- nil
+		}
 	}
 }

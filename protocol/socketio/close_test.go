@@ -191,7 +191,7 @@ func TestAClientLeaves(t *testing.T) {
 		p := dial(t, b)
 		p.send(`42["coma",{}]`)
 		p.send(`41`)
-		assert.Equal(t, "client namespace disconnect", b.reason(p.id))
+		assert.Equal(t, ReasonClient, b.reason(p.id))
 		assert.Equal(t, protocol.Coma{}, b.events(p.id, 1)[0].Event)
 		_, err := p.drain()
 		require.Error(t, err)

@@ -85,6 +85,34 @@ func TestFramesArriveInTheOrderOfTheCalls(t *testing.T) {
 	})
 }
 
+func TestAnUpgradeNeitherLosesNorReordersAFrame(t *testing.T) {
+	t.Parallel()
+	b := serve(t, nil)
+	const n, clients = 500, 20
+	for i := range clients {
+		p := &polled{poller: b.pollConnected(t)}
+		c := b.conn(i)
+		go func() {
+			for i := range n {
+				c.Send(frame("command", fmt.Sprint(i)))
+			}
+		}()
+		for i := range 20 {
+			require.Equal(t, fmt.Sprintf(`42["command",%d]`, i), p.next())
+		}
+		ws := p.upgrade()
+		next := func() string {
+			if len(p.left) > 0 {
+				return p.next()
+			}
+			return ws.next()
+		}
+		for i := 20; i < n; i++ {
+			require.Equal(t, fmt.Sprintf(`42["command",%d]`, i), next())
+		}
+	}
+}
+
 func TestSendAckedReportsTheAcknowledgement(t *testing.T) {
 	t.Parallel()
 	eachTransport(t, func(t *testing.T, b *bench, connect func() link) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/zishang520/socket.io/servers/engine/v3"
 )
 
 // rawPeer is a websocket client with nothing to spare, for storms and benchmarks.
@@ -151,6 +152,24 @@ func storm(address string, i int) error {
 	}
 }
 
+// rage lets so many storms pass, 64 at a time.
+func rage(t *testing.T, address string, clients int) {
+	t.Helper()
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range 64 {
+		group.Go(func() {
+			for i := next.Add(1); i <= int64(clients); i = next.Add(1) {
+				if err := storm(address, int(i)); err != nil {
+					t.Errorf("client %d: %v", i, err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
 // The contract of Handler: Opened first, Closed last and exactly once. Section 1: a CONNECT is answered.
 func TestAStormOfConnectsLeavesNothingBehind(t *testing.T) {
 	clients := 10_000
@@ -166,19 +185,7 @@ func TestAStormOfConnectsLeavesNothingBehind(t *testing.T) {
 			address := b.server.Listener.Addr().String()
 			require.NoError(t, storm(address, 5))
 			before := runtime.NumGoroutine()
-			var next atomic.Int64
-			var group sync.WaitGroup
-			for range 64 {
-				group.Go(func() {
-					for i := next.Add(1); i <= int64(clients); i = next.Add(1) {
-						if err := storm(address, int(i)); err != nil {
-							t.Errorf("client %d: %v", i, err)
-							return
-						}
-					}
-				})
-			}
-			group.Wait()
+			rage(t, address, clients)
 			eventually(t, "the end of the last connection", func() bool {
 				return b.gateway.Connections() == 0 && b.gateway.engine.ClientsCount() == 0
 			})
@@ -193,4 +200,21 @@ func TestAStormOfConnectsLeavesNothingBehind(t *testing.T) {
 			eventually(t, "the end of the last goroutine", func() bool { return runtime.NumGoroutine() <= before+5 })
 		})
 	}
+}
+
+// No way is known in which the library keeps an end to itself; if there is one, the reaper notices.
+func TestTheReaperEndsWhatTheLibraryForgot(t *testing.T) {
+	t.Parallel()
+	b := serve(t, nil)
+	peer := Peer{}
+	require.Nil(t, b.gateway.admit(peer.Address))
+	c := newClient(b.gateway, peer)
+	b.gateway.add(c)
+	require.True(t, c.open("forgotten"))
+	session := engine.MakeSocket()
+	session.SetReadyState("closed")
+	c.session.Store(&session)
+	b.gateway.reap()
+	assert.Equal(t, reasonTransport, b.reason("forgotten"))
+	assert.Zero(t, b.gateway.Connections())
 }
