@@ -61,8 +61,9 @@ func (t *turn) confirm(s Seat, c Client) {
 	again := s.Phase == SeatHeld
 	t.change(&c, KindOK)
 	c.Fenced, c.Promoted, c.CandidateBy = false, false, time.Time{}
+	c.Cache = max(c.Cache, s.Cache.Number) // from here on what it knows is newer
 	if !again {
-		c.Check, c.Failures, c.Successes, c.Owed, c.ComaBy = Check{}, 0, 0, 0, time.Time{}
+		c.Check, c.Failures, c.Successes = Check{}, 0, 0
 		c.NextCheck = t.at.Add(t.Policy.Health.Interval)
 	}
 	t.put(c)
@@ -86,6 +87,10 @@ func (t *turn) park(c Client, reason protocol.Reason) {
 	if reason == protocol.ReasonOutdated && t.Policy.Outdated == PartingShutdown && t.good(t.seat(c.Seat).Release) {
 		t.dismiss(c, reason)
 		return
+	}
+	if s := t.seat(c.Seat); s.Candidate == c.ID {
+		s.Candidate = ""
+		t.putSeat(s)
 	}
 	c.Owed++
 	c.ComaBy = t.at.Add(t.Policy.Answer)
@@ -135,30 +140,58 @@ func (t *turn) coma(e Event, c Client, fact Coma) {
 		return
 	}
 	s := t.seat(c.Seat)
-	told := c.Owed > 0
-	if told {
-		c.Owed--
-	}
-	if c.Owed == 0 {
-		c.ComaBy = time.Time{}
-	}
+	proven := t.heardComa(&c, s, fact.Epoch)
 	t.change(&c, KindComa)
 	if c.NextCheck.IsZero() {
 		c.NextCheck = t.at.Add(t.Policy.Health.Interval)
 	}
-	stale := fact.Epoch != 0 && fact.Epoch < s.Epoch
 	switch {
-	case s.Swap.From == c.ID && !s.Swap.Stopped:
+	case s.Holder != c.ID:
 		t.put(c)
-		t.stopped(s, fact.Handled)
-	case s.Holder == c.ID && !told && !stale:
+	case !proven:
+		t.put(c)
+		t.doubt(s)
+	case s.Swap.From == c.ID && s.Phase == SeatHeld:
+		t.put(c)
+		if !s.Swap.Stopped {
+			t.stopped(s, fact.Handled)
+		}
+	default:
 		c.RestUntil = t.at.Add(rest)
 		t.put(c)
 		t.vacate(s, "holder stopped by itself", fact.Handled)
-	default:
-		t.put(c)
 	}
 	t.unsettle(c.Seat)
+}
+
+// heardComa counts the orders to enter coma that are answered, and reports whether the client does not process any more. One
+// that was granted the seat again after it was told to stop may answer that order late, when it is active again: its coma
+// proves something only if it names the newest epoch or, where it names none, if no order is left without an answer.
+func (t *turn) heardComa(c *Client, s Seat, epoch uint64) bool {
+	told := c.Owed > 0
+	if told {
+		c.Owed--
+	}
+	proven := epoch >= s.Epoch
+	if epoch == 0 {
+		proven = !told || c.Owed == 0 && s.Swap.From == c.ID
+	}
+	if proven {
+		c.Owed = 0
+	}
+	if c.Owed == 0 {
+		c.ComaBy = time.Time{}
+	}
+	return proven
+}
+
+// doubt has the holder say ready again: it answered an earlier order late, and whether it processes is not known.
+func (t *turn) doubt(s Seat) {
+	if s.Phase != SeatHeld || s.Swap.active() {
+		return
+	}
+	s.Phase, s.Adopted, s.Due = SeatGranted, true, t.at.Add(t.Policy.Handover.Deadline)
+	t.putSeat(s)
 }
 
 // shutdown takes note that a client leaves.

@@ -15,7 +15,8 @@ func (t *turn) cache(e Event, c Client, fact Cache) {
 		t.answer(e, protocol.Errorf(protocol.CodeTooLarge, "cache", "it has %d bytes, the limit is %d; make it smaller, or raise cache.max_bytes", fact.Size, t.Policy.CacheBytes))
 		return
 	}
-	number := max(s.Cache.Number, s.Storing) + 1
+	s.Numbers++
+	number := s.Numbers
 	s.Storing = number
 	t.putSeat(s)
 	c.Cache = number
@@ -47,8 +48,13 @@ func (t *turn) cacheStored(e Event, fact CacheStored) {
 	t.unsettle(s.ID)
 }
 
-// deliver sends the seat's newest cache to all who lack it.
+// deliver sends the seat's newest cache to all who lack it. The holder has newer news of its own: it never gets one that is
+// late, not even once it has stopped.
 func (t *turn) deliver(s Seat) {
+	if c, ok := t.clients.Get(s.Holder); ok && (c.State == StateActive || s.Adopted) {
+		c.Cache = max(c.Cache, s.Cache.Number)
+		t.put(c)
+	}
 	lack := t.of(s.ID, func(c Client) bool {
 		return c.Cache < s.Cache.Number && (c.State == StateReady || c.State == StateComa)
 	})

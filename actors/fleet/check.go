@@ -316,7 +316,7 @@ func (t *turn) candidateExpired(c Client) {
 	if c.Verdict.Result == ResultInconclusive {
 		t.noteClient(c, "candidate inconclusive", "", c.Verdict.Detail)
 		s := t.seat(c.Seat)
-		s.Candidate = ""
+		s.NoSwapUntil = t.at.Add(t.Policy.Health.Interval) // the outage may last
 		t.putSeat(s)
 		t.park(c, protocol.ReasonStandby)
 		if t.onTrial(c.Release) {

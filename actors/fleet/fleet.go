@@ -110,6 +110,7 @@ type Seat struct {
 
 	Cache   CacheRecord // newest that is stored
 	Storing uint64      // number of the newest that is being stored; 0: none
+	Numbers uint64      // the highest number ever given to one, stored or not
 }
 
 // Swap moves a seat from its holder to another client. The zero Swap is none.
@@ -195,6 +196,7 @@ func Restore(p Policy, stored Stored, at time.Time) Fleet {
 		seat := Seat{
 			ID: r.Seat, Phase: SeatVacant, Epoch: r.Epoch, Floor: r.Epoch, Instance: r.Instance, Release: r.Release,
 			Since: r.Since, Handled: r.Handled,
+			Numbers: uint64(max(0, at.UnixMicro())), // above those of caches that are still being stored for the one before
 		}
 		if r.Instance != "" {
 			seat.Phase, seat.Due = SeatLost, p.leaseOver(at)
@@ -204,6 +206,7 @@ func Restore(p Policy, stored Stored, at time.Time) Fleet {
 	for _, c := range stored.Caches {
 		seat := f.seat(c.Seat)
 		seat.Cache = c
+		seat.Numbers = max(seat.Numbers, c.Number)
 		f.seats = f.seats.Set(c.Seat, seat)
 	}
 	f.wake = f.earliest()

@@ -99,3 +99,9 @@ func (c Config) validate() error {
 
 // maxMessage is the most that one Engine.IO message may hold and still be looked into.
 func (c Config) maxMessage() int { return c.MaxCacheBytes + overhead }
+
+// maxBody is the most that one polling request may hold: attachments come in base64.
+func (c Config) maxBody() int64 {
+	most := int64(c.maxMessage())
+	return most + most/3 + overhead
+}

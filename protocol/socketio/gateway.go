@@ -20,6 +20,7 @@ const Path = "/socket.io/"
 type Gateway struct {
 	config  Config
 	handler http.Handler // the library's
+	server  *socket.Server
 	engine  engine.BaseServer
 
 	mu        sync.Mutex
@@ -43,34 +44,16 @@ func New(config Config) (*Gateway, error) {
 		addresses: make(map[netip.Addr]int),
 		empty:     make(chan struct{}),
 	}
-	server := socket.NewServer(nil, g.options())
-	g.handler = server.ServeHandler(nil)
-	g.engine = server.Engine()
+	g.server = socket.NewServer(nil, g.options())
+	g.handler = g.server.ServeHandler(nil)
+	g.engine = g.server.Engine()
 	if err := g.engine.On("connection", g.sessionOpened); err != nil {
 		return nil, err
 	}
-	if err := server.On("connection", g.connected); err != nil {
+	if err := g.server.On("connection", g.connected); err != nil {
 		return nil, err
 	}
 	return g, nil
-}
-
-// options are the library's. What is off stays off: rooms and broadcasts (our roster hands one frame to many), connection
-// state recovery (it keeps every payload for two minutes), compression (it costs more memory than it saves), CORS.
-func (g *Gateway) options() *socket.ServerOptions {
-	o := socket.DefaultServerOptions()
-	o.SetServeClient(false)
-	o.SetParser(packetParser{})
-	o.SetAdapter(noRooms{})
-	o.SetConnectTimeout(g.config.ConnectTimeout)
-	o.SetUpgradeTimeout(g.config.ConnectTimeout)
-	o.SetPingInterval(g.config.PingInterval)
-	o.SetPingTimeout(g.config.PingTimeout)
-	o.SetMaxHttpBufferSize(int64(g.config.maxMessage()))
-	o.SetTransports(types.NewSet[transports.TransportCtor](&pollingBuilder{}, &websocketBuilder{}))
-	o.SetAllowUpgrades(true)
-	o.SetAllowEIO3(false)
-	return o
 }
 
 // Handler serves Path.
@@ -105,6 +88,24 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 		c.abort(reasonShutdown)
 	}
 	return ctx.Err()
+}
+
+// options are the library's. What is off stays off: rooms and broadcasts (our roster hands one frame to many), connection
+// state recovery (it keeps every payload for two minutes), compression (it costs more memory than it saves), CORS.
+func (g *Gateway) options() *socket.ServerOptions {
+	o := socket.DefaultServerOptions()
+	o.SetServeClient(false)
+	o.SetParser(packetParser{})
+	o.SetAdapter(noRooms{})
+	o.SetConnectTimeout(g.config.ConnectTimeout)
+	o.SetUpgradeTimeout(g.config.ConnectTimeout)
+	o.SetPingInterval(g.config.PingInterval)
+	o.SetPingTimeout(g.config.PingTimeout)
+	o.SetMaxHttpBufferSize(int64(g.config.maxMessage()))
+	o.SetTransports(types.NewSet[transports.TransportCtor](&pollingBuilder{}, &websocketBuilder{}))
+	o.SetAllowUpgrades(true)
+	o.SetAllowEIO3(false)
+	return o
 }
 
 func (g *Gateway) all() []*client {

@@ -32,6 +32,9 @@ var (
 	refuseSession   = &refusal{http.StatusBadRequest, 3, "the query needs sid at most once"}
 	refuseMethod    = &refusal{http.StatusMethodNotAllowed, 2, "only GET and POST are supported"}
 	refuseUpgrade   = &refusal{http.StatusBadRequest, 3, "a websocket handshake and transport=websocket go together"}
+	refuseLength    = &refusal{http.StatusLengthRequired, 3, "the request needs its Content-Length"}
+	refuseSize      = &refusal{http.StatusRequestEntityTooLarge, 3, "the body is too large"}
+	refuseDeadline  = &refusal{http.StatusInternalServerError, 3, "no deadline can be set"}
 	refuseSecond    = &refusal{http.StatusBadRequest, 3, "the connection is being upgraded already"}
 	refuseFull      = &refusal{http.StatusServiceUnavailable, 3, "too many connections, try again later"}
 	refuseAddress   = &refusal{http.StatusTooManyRequests, 3, "too many connections from this address"}
@@ -40,7 +43,11 @@ var (
 
 // serve is the way in: it lets nothing through to the library that the library might take amiss.
 func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) {
-	if why := check(r); why != nil {
+	why := check(r)
+	if why == nil {
+		why = g.checkBody(w, r)
+	}
+	if why != nil {
 		g.refuse(w, r, why)
 		return
 	}
@@ -91,6 +98,26 @@ func check(r *http.Request) *refusal {
 	return nil
 }
 
+// checkBody limits a body in size and time. The time counts for whoever reads it, net/http included, which reads over what
+// nobody wanted.
+func (g *Gateway) checkBody(w http.ResponseWriter, r *http.Request) *refusal {
+	switch {
+	case r.ContentLength == 0:
+		return nil
+	case r.ContentLength < 0:
+		return refuseLength
+	case r.ContentLength > g.config.maxBody():
+		g.config.Log.Warn().Str("address", r.RemoteAddr).Int64("bytes", r.ContentLength).Int64("limit", g.config.maxBody()).
+			Msg("client sent too large a message")
+		return refuseSize
+	}
+	deadline := time.Now().Add(g.config.ConnectTimeout + requestTime(r.ContentLength))
+	if err := http.NewResponseController(w).SetReadDeadline(deadline); err != nil {
+		return refuseDeadline
+	}
+	return nil
+}
+
 func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, why *refusal) {
 	g.config.Log.Debug().Str("address", r.RemoteAddr).Str("reason", why.Message).Msg("request refused")
 	body, err := json.Marshal(why)
@@ -98,6 +125,7 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, why *refusal) {
 		panic("socketio: a refusal does not encode: " + err.Error())
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Connection", "close") // or net/http waits for the rest of a body first
 	w.WriteHeader(why.status)
 	_, _ = w.Write(body)
 }

@@ -40,8 +40,9 @@ type Conn interface {
 	// SendAcked queues a frame and calls done once: nil when the client has acknowledged it, an error when the connection
 	// closed first. done must not block.
 	SendAcked(f Frame, done func(error))
-	// Close sends what is queued, waits for it at most the gateway's flush deadline, and closes. With abort it closes at
-	// once and drops what is queued, so that nothing sent before can still arrive later.
+	// Close sends what is queued and a DISCONNECT, waits for it at most the gateway's flush deadline, and closes: Socket.IO's
+	// clients do not come back by themselves after that. With abort it closes at once and drops what is queued, so that
+	// nothing sent before can still arrive later; clients come back from that.
 	Close(abort bool)
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -47,20 +46,6 @@ func newRecorder(tb testing.TB) *recorder {
 		received: map[string][]Inbound{},
 		closed:   map[string]string{},
 		inside:   map[string]bool{},
-	}
-}
-
-func (r *recorder) enter(id string) func() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.inside[id] {
-		r.tb.Errorf("calls for connection %s overlap", id)
-	}
-	r.inside[id] = true
-	return func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		delete(r.inside, id)
 	}
 }
 
@@ -108,6 +93,20 @@ func (r *recorder) Closed(id, reason string) {
 	r.closes++
 	if !r.forget {
 		r.closed[id] = reason
+	}
+}
+
+func (r *recorder) enter(id string) func() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.inside[id] {
+		r.tb.Errorf("calls for connection %s overlap", id)
+	}
+	r.inside[id] = true
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.inside, id)
 	}
 }
 
@@ -253,7 +252,7 @@ func tryDial(tb testing.TB, url string) (*peer, error) {
 		if err := json.Unmarshal([]byte(text), &hello); err != nil {
 			return nil, err
 		}
-		p.sid, p.id = p.id, hello.Sid
+		p.sid, p.id = p.id, hello.Sid // the first is the session, the second the connection
 	}
 	return p, nil
 }
@@ -379,8 +378,6 @@ func frame(event, data string) Frame { return NewFrame(event, []byte(data)) }
 
 var errRefused = protocol.Errorf(protocol.CodeNotAllowed, "version", "no")
 
-func isClosed(err error) bool { return errors.Is(err, ErrClosed) }
-
 // polled is a poller that splits what it gets into messages.
 type polled struct {
 	*poller
@@ -413,4 +410,61 @@ func (p *polled) next() string {
 	first := p.left[0]
 	p.left = p.left[1:]
 	return first
+}
+
+// upgrade changes to a websocket as clients do.
+func (p *poller) upgrade() *peer {
+	p.tb.Helper()
+	ws := p.probe()
+	ws.send("2probe")
+	require.Equal(p.tb, "3probe", ws.next())
+	ws.send("5")
+	return ws
+}
+
+// probe opens a websocket beside the polling.
+func (p *poller) probe() *peer {
+	p.tb.Helper()
+	ws, err := p.tryProbe()
+	require.NoError(p.tb, err)
+	return ws
+}
+
+func (p *poller) tryProbe() (*peer, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	url := strings.Replace(p.url, "transport=polling", "transport=websocket", 1)
+	conn, response, err := websocket.Dial(ctx, url, nil)
+	if response != nil && response.Body != nil {
+		_ = response.Body.Close()
+	}
+	if err != nil {
+		return nil, err
+	}
+	conn.SetReadLimit(64 << 20)
+	return &peer{tb: p.tb, conn: conn}, nil
+}
+
+// abandon starts a GET and gives it up with ctx.
+func (p *poller) abandon(ctx context.Context) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url, nil)
+	require.NoError(p.tb, err)
+	response, err := http.DefaultClient.Do(r)
+	if err == nil {
+		_ = response.Body.Close()
+	}
+	require.Error(p.tb, err)
+}
+
+// waiting returns when a client waits in a poll.
+func (b *bench) waiting(tb testing.TB) {
+	tb.Helper()
+	eventually(tb, "a poll", func() bool {
+		for _, c := range b.gateway.all() {
+			if t, ok := c.currentWire().(*pollingTransport); ok && t.polling.Load() {
+				return true
+			}
+		}
+		return false
+	})
 }

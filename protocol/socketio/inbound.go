@@ -43,6 +43,9 @@ func (c *client) decode(p socketPacket) (string, protocol.Event, *protocol.Error
 	if len(p.binary) > 0 && !checkPlaceholders(argument, len(p.binary)) {
 		return name, nil, protocol.Errorf(protocol.CodeMalformed, "", "a placeholder stands for an attachment that was not sent")
 	}
+	if name != protocol.EventCacheSync && argument[0] != '{' {
+		return name, nil, protocol.Errorf(protocol.CodeMalformed, "", "the event's argument is no JSON object")
+	}
 	event, err := protocol.DecodeEvent(name, argument, p.binary)
 	if err == nil {
 		return name, event, nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"strconv"
 	"unicode/utf8"
 )
@@ -66,41 +67,61 @@ func parsePacket(data []byte) (socketPacket, error) {
 	if p.kind < packetConnect || p.kind > packetBinaryAck {
 		return socketPacket{}, errPacketType
 	}
-	rest := data[1:]
-	if p.kind == packetBinaryEvent || p.kind == packetBinaryAck {
-		digits := leadingDigits(rest, 4)
-		n, err := strconv.Atoi(string(digits))
-		if err != nil || n > maxAttachments || len(rest) == len(digits) || rest[len(digits)] != '-' {
-			return socketPacket{}, errAttachments
-		}
-		p.attachments, rest = n, rest[len(digits)+1:]
+	rest, err := p.parseAttachments(data[1:])
+	if err != nil {
+		return socketPacket{}, err
 	}
-	if len(rest) > 0 && rest[0] == '/' {
-		name, after, _ := bytes.Cut(rest[:min(len(rest), maxNamespaceBytes+1)], []byte{','})
-		if len(name) > maxNamespaceBytes {
-			return socketPacket{}, errNamespace
-		}
-		p.namespace, rest = string(name), rest[len(name):]
-		if after != nil {
-			rest = rest[1:]
-		}
+	if rest, err = p.parseNamespace(rest); err != nil {
+		return socketPacket{}, err
 	}
-	digits := leadingDigits(rest, maxNumberDigits+1)
-	if len(digits) > maxNumberDigits {
-		return socketPacket{}, errNumber
-	}
-	if len(digits) > 0 {
-		number, err := strconv.ParseUint(string(digits), 10, 64)
-		if err != nil {
-			return socketPacket{}, errNumber
-		}
-		p.number, p.numbered = number, true
-	}
-	p.payload = rest[len(digits):]
-	if !p.numbered && (p.kind == packetAck || p.kind == packetBinaryAck) {
-		return socketPacket{}, errNoNumber
+	if p.payload, err = p.parseNumber(rest); err != nil {
+		return socketPacket{}, err
 	}
 	return p, nil
+}
+
+func (p *socketPacket) parseAttachments(data []byte) ([]byte, error) {
+	if p.kind != packetBinaryEvent && p.kind != packetBinaryAck {
+		return data, nil
+	}
+	digits := leadingDigits(data, 4)
+	n, err := strconv.Atoi(string(digits))
+	if err != nil || n > maxAttachments || len(data) == len(digits) || data[len(digits)] != '-' {
+		return nil, errAttachments
+	}
+	p.attachments = n
+	return data[len(digits)+1:], nil
+}
+
+func (p *socketPacket) parseNamespace(data []byte) ([]byte, error) {
+	if len(data) == 0 || data[0] != '/' {
+		return data, nil
+	}
+	name, _, found := bytes.Cut(data[:min(len(data), maxNamespaceBytes+1)], []byte{','})
+	if len(name) > maxNamespaceBytes {
+		return nil, errNamespace
+	}
+	p.namespace = string(name)
+	if found {
+		return data[len(name)+1:], nil
+	}
+	return data[len(name):], nil
+}
+
+func (p *socketPacket) parseNumber(data []byte) ([]byte, error) {
+	digits := leadingDigits(data, maxNumberDigits+1)
+	if len(digits) == 0 {
+		if p.kind == packetAck || p.kind == packetBinaryAck {
+			return nil, errNoNumber
+		}
+		return data, nil
+	}
+	number, err := strconv.ParseUint(string(digits), 10, 64)
+	if err != nil || len(digits) > maxNumberDigits {
+		return nil, errNumber
+	}
+	p.number, p.numbered = number, true
+	return data[len(digits):], nil
 }
 
 func leadingDigits(data []byte, most int) []byte {
@@ -188,51 +209,70 @@ func cutText(text string, most int) string {
 	return text[:most]
 }
 
-// checkPlaceholders reports whether each {"_placeholder":true,"num":N} in data stands for one of n attachments. A client
-// that is sent one that does not breaks its connection, so one client's cache could disturb another.
+// checkPlaceholders reports whether each {"_placeholder":true,"num":N} in data, which is valid JSON, stands for one of n
+// attachments. A client that is sent one that does not breaks its connection, so one client's cache could disturb another.
 func checkPlaceholders(data []byte, n int) bool {
-	type object struct {
-		isObject    bool
-		value       bool // the next token of the object is a value
-		key         string
-		placeholder bool
-		num         int
-	}
-	var open []object
+	w := placeholderWalk{attachments: n}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
 	for {
 		token, err := decoder.Token()
 		if err != nil {
-			return len(open) == 0
+			return errors.Is(err, io.EOF)
 		}
-		if token == json.Delim('}') || token == json.Delim(']') {
-			last := open[len(open)-1]
-			open = open[:len(open)-1]
-			if last.placeholder && (last.num < 0 || last.num >= n) {
-				return false
-			}
-			continue
-		}
-		if len(open) > 0 && open[len(open)-1].isObject {
-			in := &open[len(open)-1]
-			if !in.value {
-				in.key, _ = token.(string)
-				in.value = true
-				continue
-			}
-			in.value = false
-			switch in.key {
-			case "_placeholder":
-				in.placeholder = token != false
-			case "num":
-				in.num = placeholderNumber(token)
-			}
-		}
-		if delim, ok := token.(json.Delim); ok {
-			open = append(open, object{isObject: delim == '{', num: -1})
+		if !w.step(token) {
+			return false
 		}
 	}
+}
+
+// placeholderWalk follows the tokens of a JSON text.
+type placeholderWalk struct {
+	attachments int
+	open        []container
+}
+
+// container is an object or a list whose end has not come.
+type container struct {
+	isObject    bool
+	inMember    bool // the next token is the value of key
+	key         string
+	placeholder bool
+	number      int
+}
+
+func (w *placeholderWalk) step(token json.Token) bool {
+	if token == json.Delim('}') || token == json.Delim(']') {
+		last := w.open[len(w.open)-1]
+		w.open = w.open[:len(w.open)-1]
+		return !last.placeholder || last.number >= 0 && last.number < w.attachments
+	}
+	if len(w.open) > 0 && w.open[len(w.open)-1].member(token) {
+		return true
+	}
+	if token == json.Delim('{') || token == json.Delim('[') {
+		w.open = append(w.open, container{isObject: token == json.Delim('{'), number: -1})
+	}
+	return true
+}
+
+// member takes note of a key or a value and reports whether it was a key.
+func (c *container) member(token json.Token) (isKey bool) {
+	if !c.isObject {
+		return false
+	}
+	c.inMember = !c.inMember
+	if c.inMember {
+		c.key, _ = token.(string)
+		return true
+	}
+	switch c.key {
+	case "_placeholder":
+		c.placeholder = token != false && token != nil
+	case "num":
+		c.number = placeholderNumber(token)
+	}
+	return false
 }
 
 func placeholderNumber(token json.Token) int {

@@ -3,6 +3,7 @@ package socketio
 import (
 	"encoding/json"
 	"io"
+	"strconv"
 
 	"github.com/zishang520/socket.io/parsers/socket/v3/parser"
 	"github.com/zishang520/socket.io/v3/pkg/types"
@@ -38,7 +39,7 @@ type packetEncoder struct{}
 
 // Encode implements parser.Encoder.
 func (packetEncoder) Encode(p *parser.Packet) []types.BufferInterface {
-	text := []byte{'0' + byte(p.Type)}
+	text := strconv.AppendInt(nil, int64(p.Type), 10)
 	if p.Nsp != "" && p.Nsp != "/" {
 		text = append(append(text, p.Nsp...), ',')
 	}

@@ -60,16 +60,6 @@ func newPolling(ctx *types.HttpContext, c *client) *pollingTransport {
 	return t
 }
 
-// start answers the handshake. The gateway calls it when the library has put up all its listeners: a client may send its
-// CONNECT as soon as it has the answer.
-func (t *pollingTransport) start() {
-	t.client.setWire(t)
-	t.get(t.first)
-	t.first = nil
-}
-
-func (t *pollingTransport) owner() *client { return t.client }
-
 // Name implements transports.Transport.
 func (t *pollingTransport) Name() string { return transports.POLLING }
 
@@ -104,12 +94,23 @@ func (t *pollingTransport) DoClose(done types.Callable) {
 		t.stop(sayNoop)
 		return
 	}
+	landed := t.client.out.seal()
 	go func() {
-		t.client.flush()
+		t.client.await(landed)
 		t.stop(sayClose)
 		done()
 	}()
 }
+
+// start answers the handshake. The gateway calls it when the library has put up all its listeners: a client may send its
+// CONNECT as soon as it has the answer.
+func (t *pollingTransport) start() {
+	t.client.setWire(t)
+	t.get(t.first)
+	t.first = nil
+}
+
+func (t *pollingTransport) owner() *client { return t.client }
 
 // wake implements sender.
 func (t *pollingTransport) wake() {
@@ -146,9 +147,9 @@ func (t *pollingTransport) stop(farewell int32) {
 }
 
 // fail ends the connection because of a request that must not be.
-func (t *pollingTransport) fail(ctx *types.HttpContext, status int, why string) {
+func (t *pollingTransport) fail(ctx *types.HttpContext, why string) {
 	t.client.log().Debug().Str("reason", why).Msg("polling request refused")
-	refuse(ctx, status, why)
+	refuse(ctx, http.StatusBadRequest, why)
 	t.OnError(why, errPolling)
 }
 
@@ -160,7 +161,7 @@ func refuse(ctx *types.HttpContext, status int, why string) {
 // get waits until there is something to send and sends it.
 func (t *pollingTransport) get(ctx *types.HttpContext) {
 	if !t.polling.CompareAndSwap(false, true) {
-		t.fail(ctx, http.StatusBadRequest, "two GET requests at once")
+		t.fail(ctx, "two GET requests at once")
 		return
 	}
 	if conn, ok := ctx.Context().Value(connKey{}).(net.Conn); ok {
@@ -236,33 +237,20 @@ func (t *pollingTransport) respond(ctx *types.HttpContext, payload []byte) error
 // post reads one request with any number of packets.
 func (t *pollingTransport) post(ctx *types.HttpContext) {
 	if !t.posting.CompareAndSwap(false, true) {
-		t.fail(ctx, http.StatusBadRequest, "two POST requests at once")
+		t.fail(ctx, "two POST requests at once")
 		return
 	}
 	defer t.posting.Store(false)
 	r := ctx.Request()
-	limit := int64(t.client.gateway.config.maxMessage())
-	limit += limit/3 + overhead // attachments come in base64
-	switch {
-	case strings.HasPrefix(r.Header.Get("Content-Type"), "application/octet-stream"):
-		t.fail(ctx, http.StatusBadRequest, "binary bodies are not part of protocol 4")
-		return
-	case r.ContentLength < 0:
-		t.fail(ctx, http.StatusLengthRequired, "a request needs its Content-Length")
-		return
-	case r.ContentLength > limit:
-		t.client.log().Warn().Int64("bytes", r.ContentLength).Int64("limit", limit).Msg("client sent too large a message")
-		refuse(ctx, http.StatusRequestEntityTooLarge, "at most "+strconv.FormatInt(limit, 10)+" bytes are allowed")
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/octet-stream") {
+		t.fail(ctx, "binary bodies are not part of protocol 4")
 		return
 	}
-	control := http.NewResponseController(ctx.Response())
-	allowed := t.client.gateway.config.ConnectTimeout + requestTime(r.ContentLength)
-	_ = control.SetReadDeadline(time.Now().Add(allowed))
 	body := make([]byte, r.ContentLength)
 	_, err := io.ReadFull(r.Body, body)
-	_ = control.SetReadDeadline(time.Time{})
+	_ = http.NewResponseController(ctx.Response()).SetReadDeadline(time.Time{}) // the guard's
 	if err != nil {
-		t.fail(ctx, http.StatusBadRequest, "the body is incomplete")
+		t.fail(ctx, "the body is incomplete")
 		return
 	}
 	t.posted(ctx, body)

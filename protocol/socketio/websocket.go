@@ -52,23 +52,6 @@ func newWebsocket(ctx *types.HttpContext, c *client, probe bool) *websocketTrans
 	return t
 }
 
-// start begins to read. The gateway calls it when the library has put up all its listeners: a CONNECT that the client sent
-// along with its handshake would be lost before.
-func (t *websocketTransport) start() {
-	if !t.probe {
-		t.activate()
-	}
-	go t.read()
-}
-
-// activate makes this the client's transport.
-func (t *websocketTransport) activate() {
-	t.active.Store(true)
-	t.client.setWire(t)
-}
-
-func (t *websocketTransport) owner() *client { return t.client }
-
 // Name implements transports.Transport.
 func (t *websocketTransport) Name() string { return transports.WEBSOCKET }
 
@@ -97,12 +80,30 @@ func (t *websocketTransport) DoClose(done types.Callable) {
 		_ = t.net.Close()
 		return
 	}
+	landed := t.client.out.seal()
 	go func() {
-		t.client.flush()
+		t.client.await(landed)
 		t.end(true)
 		done()
 	}()
 }
+
+// start begins to read. The gateway calls it when the library has put up all its listeners: a CONNECT that the client sent
+// along with its handshake would be lost before.
+func (t *websocketTransport) start() {
+	if !t.probe {
+		t.activate()
+	}
+	go t.read()
+}
+
+// activate makes this the client's transport.
+func (t *websocketTransport) activate() {
+	t.active.Store(true)
+	t.client.setWire(t)
+}
+
+func (t *websocketTransport) owner() *client { return t.client }
 
 // wake implements sender.
 func (t *websocketTransport) wake() { go t.drain() }
@@ -220,9 +221,9 @@ func (t *websocketTransport) write(batch []item) error {
 	}
 	heads := make([]byte, 0, 10*frames)
 	buffers := make(net.Buffers, 0, 2*frames)
-	add := func(kind int, data []byte) {
+	add := func(opcode byte, data []byte) {
 		start := len(heads)
-		heads = appendHead(heads, kind, len(data))
+		heads = appendHead(heads, opcode, len(data))
 		buffers = append(buffers, heads[start:], data)
 	}
 	for _, it := range batch {
@@ -262,20 +263,20 @@ func (t *websocketTransport) writeBuffers(buffers net.Buffers) error {
 }
 
 // control sends a control frame between two messages.
-func (t *websocketTransport) control(kind int, data []byte) error {
+func (t *websocketTransport) control(opcode byte, data []byte) error {
 	t.writing.Lock()
 	defer t.writing.Unlock()
-	return t.writeBuffers(net.Buffers{append(appendHead(nil, kind, len(data)), data...)})
+	return t.writeBuffers(net.Buffers{append(appendHead(nil, opcode, len(data)), data...)})
 }
 
 // appendHead appends the head of a final, unmasked frame (RFC 6455, section 5.2).
-func appendHead(to []byte, kind, size int) []byte {
-	to = append(to, 0x80|byte(kind))
+func appendHead(to []byte, opcode byte, size int) []byte {
+	to = append(to, 0x80|opcode)
 	switch {
 	case size < 126:
-		return append(to, byte(size))
+		return append(to, byte(size&0x7f))
 	case size < 1<<16:
-		return binary.BigEndian.AppendUint16(append(to, 126), uint16(size))
+		return binary.BigEndian.AppendUint16(append(to, 126), uint16(size&0xffff))
 	}
 	return binary.BigEndian.AppendUint64(append(to, 127), uint64(size))
 }

@@ -121,7 +121,7 @@ func TestCacheArrives(t *testing.T) {
 }
 
 func TestChunksArrive(t *testing.T) {
-	sum := sha256.Sum256([]byte("onetwo"))
+	sum := sha256.Sum256([]byte("[1,2]"))
 	chunk := func(id string, part int, data string) protocol.CacheChunk {
 		return protocol.CacheChunk{ID: id, Part: part, Parts: 2, SHA256: hex.EncodeToString(sum[:]), Data: []byte(data)}
 	}
@@ -133,18 +133,18 @@ func TestChunksArrive(t *testing.T) {
 		expect[protocol.Ready](p)
 		w.told()
 		for _, c := range []protocol.CacheChunk{
-			chunk("lost", 1, "two"),
-			chunk("older", 0, "one"), chunk("a", 0, "one"), chunk("a", 1, "two"),
-			chunk("again", 1, "two"),
-			chunk("bad", 0, "one"), chunk("bad", 1, "three"),
-			chunk("b", 0, "one"), chunk("b", 1, "two"),
+			chunk("lost", 1, "2]"),
+			chunk("older", 0, "[1,"), chunk("a", 0, "[1,"), chunk("a", 1, "2]"),
+			chunk("again", 1, "2]"),
+			chunk("bad", 0, "[1,"), chunk("bad", 1, "3]"),
+			chunk("b", 0, "[1,"), chunk("b", 1, "2]"),
 		} {
 			text, attachments := protocol.EncodeEvent(c)
 			p.write(`451-99["cache_chunk",` + string(text) + `]`)
 			_ = p.socket.write(attachments[0], true)
 		}
 		w.settle()
-		assert.Equal(t, "cache onetwo, cache onetwo", w.told())
+		assert.Equal(t, "cache [1,2], cache [1,2]", w.told())
 		w.finish()
 	})
 }

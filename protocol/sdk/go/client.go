@@ -26,7 +26,7 @@ type Client struct {
 	dial    func(ctx context.Context, address string) (socket, error)
 	gate    *gate
 	orders  *queue
-	chunks  assembly
+	chunks  protocol.Joiner
 
 	mu       sync.Mutex
 	link     *link                     // nil: not connected
@@ -66,7 +66,7 @@ func New(options Options) (*Client, error) {
 	}
 	c := &Client{
 		options: options.withDefaults(), address: address, dial: dialWebSocket,
-		orders: newQueue(), login: loginPending, over: make(chan struct{}),
+		chunks: protocol.Joiner{Max: maxMessage}, orders: newQueue(), login: loginPending, over: make(chan struct{}),
 	}
 	c.gate = newGate(func() { c.orders.put(c.leaseRanOut) })
 	return c, nil

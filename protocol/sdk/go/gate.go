@@ -95,12 +95,13 @@ func (g *gate) setLease(lease time.Duration) {
 	g.arm()
 }
 
-// hear renews the lease, unless it has run out: a process that was frozen finds old messages in its socket.
-func (g *gate) hear() {
+// hear renews the lease, unless it has run out, from the moment the message was first waited for. A process that was frozen finds old
+// messages in its socket, and when they came nobody can say: they are no older than that.
+func (g *gate) hear(since time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.open()
-	g.heard = time.Now()
+	g.heard = since
 	g.arm()
 }
 

@@ -3,7 +3,6 @@ package urbanrobot
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"time"
 
 	"github.com/urban-robot/urban-robot/protocol"
@@ -130,18 +129,24 @@ func (c *Client) receivedCache(p packet) {
 		c.options.Logger.Warn("cache not understood", "err", err)
 		return
 	}
-	var cache []byte
+	var cache protocol.Cache
 	switch event := event.(type) {
 	case protocol.CacheSync:
-		cache, err = cacheBytes(event.Cache)
+		cache = event.Cache
 	case protocol.CacheChunk:
-		cache, err = c.chunks.add(event)
+		whole, done, wrong := c.chunks.Add(event)
+		if wrong != nil {
+			c.options.Logger.Warn("cache dropped", "err", wrong)
+		}
+		if !done {
+			return
+		}
+		cache = whole
 	}
-	switch {
-	case errors.Is(err, errUnfinished):
-	case err != nil:
-		c.options.Logger.Warn("cache dropped", "err", err)
-	default:
-		c.orders.put(func(context.Context) { c.options.OnCache(cache) })
+	data, _, ok := cache.Whole()
+	if !ok {
+		c.options.Logger.Warn("cache dropped", "err", "JSON with binary inside is not for a client in Go")
+		return
 	}
+	c.orders.put(func(context.Context) { c.options.OnCache(data) })
 }

@@ -23,8 +23,8 @@ var (
 // link is one connection, from the handshake to its end. run reads; any goroutine may send.
 type link struct {
 	socket socket
-	heard  func()         // called for every message, before anything else is done with it
-	events func(p packet) // called for every event, in order
+	heard  func(since time.Time) // called for every message, before anything else, with when it was first waited for
+	events func(p packet)        // called for every event, in order
 
 	writing sync.Mutex
 
@@ -37,7 +37,7 @@ type link struct {
 	err    error // why it closed; read it after closed
 }
 
-func newLink(s socket, heard func(), events func(p packet)) *link {
+func newLink(s socket, heard func(time.Time), events func(p packet)) *link {
 	return &link{
 		socket: s, heard: heard, events: events, acks: make(map[string]func(error)), closed: make(chan struct{}),
 	}
@@ -126,6 +126,7 @@ func (l *link) write(text []byte, attachments ...[]byte) error {
 
 // handshake opens Engine.IO and the namespace, and returns how long the server may be silent.
 func (l *link) handshake() (time.Duration, error) {
+	since := time.Now()
 	opened, _, err := l.socket.read()
 	if err != nil {
 		return 0, fmt.Errorf("handshake: %w", err)
@@ -134,7 +135,7 @@ func (l *link) handshake() (time.Duration, error) {
 	if len(opened) == 0 || opened[0] != engineOpen || json.Unmarshal(opened[1:], &open) != nil {
 		return 0, fmt.Errorf("handshake: %w", errPacket)
 	}
-	l.heard()
+	l.heard(since)
 	if err := l.write([]byte{engineMessage, packetConnect}); err != nil {
 		return 0, fmt.Errorf("handshake: %w", err)
 	}
@@ -143,7 +144,7 @@ func (l *link) handshake() (time.Duration, error) {
 		if err != nil {
 			return 0, fmt.Errorf("handshake: %w", err)
 		}
-		l.heard()
+		l.heard(since)
 		if binary || len(text) < 2 || text[0] != engineMessage {
 			if err := l.control(text); err != nil {
 				return 0, fmt.Errorf("handshake: %w", err)
@@ -162,11 +163,12 @@ func (l *link) read(alive func()) error {
 	var waiting *packet // one whose attachments are still to come
 	for {
 		alive()
+		since := time.Now()
 		data, binary, err := l.socket.read()
 		if err != nil {
 			return fmt.Errorf("read: %w", err)
 		}
-		l.heard()
+		l.heard(since)
 		if !binary && (len(data) == 0 || data[0] != engineMessage) {
 			err = l.control(data)
 		} else {

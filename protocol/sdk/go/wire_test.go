@@ -95,10 +95,23 @@ func TestOldMessagesDoNotRenewTheLease(t *testing.T) {
 	g.mu.Lock()
 	g.heard = time.Now().Add(-time.Minute)
 	g.mu.Unlock()
-	g.hear()
+	g.hear(time.Now())
 	assert.False(t, g.isOpen())
 	assert.False(t, g.stop())
 	assert.Equal(t, 1, lapsed)
+}
+
+// A message that was in the socket while the process was frozen is no younger than the moment it was first waited for.
+func TestTheLeaseIsRenewedFromTheMomentOfWaiting(t *testing.T) {
+	g := newGate(func() {})
+	g.start(nil)
+	g.setLease(time.Minute)
+	g.hear(time.Now().Add(-59 * time.Second))
+	assert.True(t, g.isOpen())
+	g.mu.Lock()
+	left := g.lease - time.Since(g.heard)
+	g.mu.Unlock()
+	assert.LessOrEqual(t, left, time.Second)
 }
 
 func TestHandledFitsIntoAnEvent(t *testing.T) {
