@@ -304,7 +304,7 @@ func (t *turn) notReady(c Client) {
 		t.grantExpired(s)
 		return
 	}
-	if t.onTrial(c.Release) && t.fallback(c.Release) {
+	if t.onTrial(c.Release) && t.fallback(c.Seat, c.Release) {
 		t.refuseRelease(c.Release, string(protocol.ReasonStartupTimeout), "not ready in time after hello", c.ID)
 		return
 	}

@@ -267,10 +267,10 @@ func (t *turn) exited(fact Exited) {
 		return
 	}
 	switch {
-	case t.onTrial(p.Release) && held && t.rollout.Attempt.Stage == StageBaking && t.fallback(p.Release):
+	case t.onTrial(p.Release) && held && t.rollout.Attempt.Stage == StageBaking && t.fallback(p.Seat, p.Release):
 		t.fail(p.Release, FailureCrashed, cmpDetail(fact))
 		t.countRevert(p.Release)
-	case t.onTrial(p.Release) && t.fallback(p.Release):
+	case t.onTrial(p.Release) && t.fallback(p.Seat, p.Release):
 		t.fail(p.Release, FailureExited, cmpDetail(fact))
 	default:
 		t.crashed(p)

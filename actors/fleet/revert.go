@@ -102,12 +102,13 @@ func (t *turn) refuseRelease(r Release, reason, evidence string, failing ClientI
 	t.lastGood = newestGood(t.releases)
 	t.note(EventRecord{Event: "release refused", Client: failing, Release: r, Reason: reason, Detail: evidence, Warn: true})
 	for _, c := range t.clientsOf(r) {
+		c, ok := t.clients.Get(c.ID) // as it is now: the one before may have made room for it
 		switch {
+		case !ok || c.State == StateShuttingDown:
 		case c.ID == failing:
 			t.dismiss(c, protocol.Reason(reason))
 		case c.Waiting:
-			t.do(Say{Client: c.ID, Hello: protocol.Hello{Error: t.quarantined(r)}})
-			t.dismiss(c, protocol.ReasonQuarantinedVersion)
+			t.turnAway(c)
 		default:
 			t.dismiss(c, protocol.ReasonQuarantinedVersion)
 		}

@@ -261,17 +261,14 @@ func (t *turn) onTrial(r Release) bool {
 	return t.rollout.Attempt.underWay() && t.rollout.Attempt.Release == r
 }
 
-// fallback reports whether there is something better to serve than a failing release: then it is refused, else it is kept alive.
-func (t *turn) fallback(r Release) bool {
-	if t.lastGood != "" && t.lastGood != r {
+// fallback reports whether something else can serve a seat than a failing release: then that is refused, else it is kept alive.
+func (t *turn) fallback(seat int, r Release) bool {
+	s := t.seat(seat)
+	if t.lastGood != "" && t.lastGood != r || s.Phase != SeatVacant && s.Release != r {
 		return true
 	}
-	for id := range t.Policy.Shards {
-		if s := t.seat(id); s.Phase != SeatVacant && s.Release != r {
-			return true
-		}
-	}
-	return false
+	_, ok := t.choose(s, func(c Client) bool { return c.Release != r })
+	return ok
 }
 
 // preparedRelease goes on with a release that is prepared, or ends its attempt.

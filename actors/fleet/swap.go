@@ -113,7 +113,7 @@ func (t *turn) tickSeat(s Seat) {
 // leaseEnded takes the seat from a holder that is out of reach. If that happens in its bake, its release has failed.
 func (t *turn) leaseEnded(s Seat) {
 	t.vacate(s, "the lease is over", nil)
-	if t.onTrial(s.Release) && t.rollout.Attempt.Stage == StageBaking && t.fallback(s.Release) {
+	if t.onTrial(s.Release) && t.rollout.Attempt.Stage == StageBaking && t.fallback(s.ID, s.Release) {
 		t.fail(s.Release, FailureCrashed, "the holder was lost in the bake and did not come back within its lease")
 		t.countRevert(s.Release)
 	}
