@@ -100,7 +100,17 @@ type Deploy struct {
 	Release Release
 	Who     string // a person, a webhook, a poll
 	Message string // of the release, for people
+	Only    Only   // when; the zero value: in any case
 }
+
+// Only says when a deploy counts.
+type Only uint8
+
+// When a deploy counts.
+const (
+	IfNew   Only = iota + 1 // the release was never deployed before
+	IfFirst                 // nothing was ever deployed
+)
 
 // Rollback asks for a release that was good; empty: the one before. Event.Ack is the ticket that Respond answers.
 type Rollback struct {

@@ -113,7 +113,11 @@ func (t *turn) newer(a, b Release) bool {
 func (t *turn) deploy(e Event, fact Deploy) {
 	r := fact.Release
 	a := t.rollout.Attempt
+	before, _ := t.releases.Get(r)
 	switch {
+	case fact.Only == IfNew && before.Generation != 0, fact.Only == IfFirst && t.rollout.Generation != 0:
+		t.respond(e, Unchanged, "nothing new")
+		return
 	case t.rollout.Halted != "":
 		t.respond(e, Refused, fmt.Sprintf("the fleet is halted (%s); a developer has to look, then try-again resumes", t.rollout.Halted))
 		return
