@@ -66,7 +66,8 @@ func (t *turn) abort(s Seat, why string) {
 	}
 	t.note(EventRecord{Event: "swap aborted", Client: swap.To, Release: s.Release, Seat: s.ID, Epoch: s.Epoch, Reason: string(swap.Reason), Detail: why, Warn: true})
 	from, connected := t.clients.Get(swap.From)
-	stays := connected && from.State != StateShuttingDown && swap.Order == PartingComa && !(swap.Stopped && t.bad(from.Release))
+	refused := swap.Stopped && t.bad(from.Release)
+	stays := connected && from.State != StateShuttingDown && swap.Order == PartingComa && !refused
 	switch {
 	case stays:
 		s = t.grant(s, from, t.Policy.Handover.Deadline)
