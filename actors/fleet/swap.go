@@ -141,6 +141,16 @@ func (t *turn) grantExpired(s Seat) {
 	}
 }
 
+// dismissGranted takes a seat from a client that has it but was never told ok, and sends it away.
+func (t *turn) dismissGranted(s Seat, c Client, reason protocol.Reason, why string) {
+	s.Holder = ""
+	t.putSeat(s)
+	t.dismiss(c, reason)
+	if s = t.seat(s.ID); s.Holder == "" && s.Phase == SeatGranted {
+		t.notTaken(s, why)
+	}
+}
+
 // hangUp ends at once the connection of a client that did not answer.
 func (t *turn) hangUp(c Client, event string) {
 	err := protocol.Errorf(protocol.CodeTimeout, "", "%s did not come in time", event)
