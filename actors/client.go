@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -36,11 +37,12 @@ func (a *client) Receive(ctx actor.Context) {
 		a.log.Debug().Stringer("address", a.conn.Peer().Address).Msg("client connected")
 		a.apply(ctx, fleet.Opened{At: time.Now(), Local: a.conn.Peer().Address.IsLoopback()})
 	case *actor.Stopping:
-		a.apply(ctx, fleet.Closed{At: time.Now(), Reason: "stopped"})
-		a.alarm.stop()
+		a.stop()
 	case received:
-		a.received(ctx, msg.in)
+		in := msg.in
+		a.apply(ctx, fleet.Said{At: time.Now(), Name: in.Name, Event: in.Event, Err: in.Err, Ack: in.Ack})
 	case closed:
+		a.log.Debug().Str("reason", msg.reason).Msg("client disconnected")
 		a.apply(ctx, fleet.Closed{At: time.Now(), Said: msg.reason == socketio.ReasonClient, Reason: msg.reason})
 		ctx.Stop(ctx.Self())
 	case ordered:
@@ -48,14 +50,19 @@ func (a *client) Receive(ctx actor.Context) {
 	case delivered:
 		a.ship(ctx, msg.parcel)
 	case partAcknowledged:
-		a.shipped(ctx, msg)
+		a.acknowledged(ctx, msg)
 	case wake:
+		a.alarm.stop()
 		a.apply(ctx, fleet.Late{At: time.Now()})
 	}
 }
 
-func (a *client) received(ctx actor.Context, in socketio.Inbound) {
-	a.apply(ctx, fleet.Said{At: time.Now(), Name: in.Name, Event: in.Event, Err: in.Err, Ack: in.Ack})
+// stop ends the client. Its fleet hears of that if the connection has not told it: the client failed, or the node stops.
+func (a *client) stop() {
+	a.alarm.stop()
+	if a.state.Fleet != "" && a.state.State != fleet.StateGone {
+		a.fleets.Tell(a.state.Fleet, said{client: a.id, fact: fleet.Disconnect{Reason: "client stopped"}})
+	}
 }
 
 // apply lets the rules decide, then does what they say.
@@ -76,16 +83,17 @@ func (a *client) perform(ctx actor.Context, effect fleet.ClientEffect) {
 		}
 		a.fleets.Tell(a.state.Fleet, said{sender: ctx.Self(), client: a.id, ack: effect.Ack, fact: effect.Fact})
 	case fleet.PassCache:
-		a.cacheArrived(effect)
+		a.cacheArrived(ctx, effect)
 	case fleet.Reply:
-		a.reply(effect.Name, effect.Ack, effect.Err)
+		a.judged(effect)
 	case fleet.Greet:
-		a.log.Warn().Str("event", protocol.EventIdentify).Str("reason", string(effect.Err.Code)).Str("detail", effect.Err.Message).Msg("client turned away")
-		a.conn.Send(socketio.NewFrame(protocol.EventHello, protocol.EncodeHello(protocol.Hello{Error: effect.Err})))
+		a.greet(effect.Err)
 	case fleet.Transmit:
 		a.transmit(effect.Effect)
 	case fleet.Hang:
 		a.conn.Close(effect.Abort)
+	default:
+		panic(fmt.Sprintf("actors: nobody performs %T", effect))
 	}
 }
 
@@ -94,13 +102,26 @@ func (a *client) joins(fact fleet.Identify) {
 	a.chunks = slices.Contains(fact.Capabilities, protocol.CapabilityCacheChunks)
 	a.fragile = fragile(fact, a.conn.Peer())
 	a.in.Max = a.known[a.state.Fleet].Policy.CacheBytes
+	a.log = a.log.With().Str("fleet", a.state.Fleet).Logger()
+}
+
+// judged answers an event here and now.
+func (a *client) judged(effect fleet.Reply) {
+	if effect.Err == nil || effect.Err.Code == protocol.CodeUnauthorized { // greet says so
+		a.reply(effect.Name, effect.Ack, effect.Err)
+		return
+	}
+	a.refuse(effect.Name, effect.Ack, effect.Err)
+}
+
+// refuse logs that an event was rejected, and answers it.
+func (a *client) refuse(name string, ack uint64, err *protocol.Error) {
+	a.log.Warn().Str("event", name).Str("reason", string(err.Code)).Str("field", err.Field).Str("detail", err.Message).Msg("event rejected")
+	a.reply(name, ack, err)
 }
 
 // reply acknowledges an event, or rejects it.
 func (a *client) reply(name string, ack uint64, err *protocol.Error) {
-	if err != nil {
-		a.log.Warn().Str("event", name).Str("reason", string(err.Code)).Str("field", err.Field).Str("detail", err.Message).Msg("event rejected")
-	}
 	switch {
 	case ack != 0:
 		a.conn.Ack(ack, err)
@@ -109,6 +130,13 @@ func (a *client) reply(name string, ack uint64, err *protocol.Error) {
 			Event: name, Code: err.Code, Field: err.Field, Message: err.Message,
 		})))
 	}
+}
+
+// greet turns a client away before it has a fleet. Its identify, the only event that leads here, has been answered by then, and
+// this is the one line on both.
+func (a *client) greet(err *protocol.Error) {
+	a.log.Warn().Str("event", protocol.EventIdentify).Str("reason", string(err.Code)).Str("field", err.Field).Str("detail", err.Message).Msg("client turned away")
+	a.conn.Send(socketio.NewFrame(protocol.EventHello, protocol.EncodeHello(protocol.Hello{Error: err})))
 }
 
 // transmit sends what the fleet's rules ordered.
@@ -121,12 +149,24 @@ func (a *client) transmit(effect fleet.Effect) {
 		a.conn.Send(socketio.NewFrame(protocol.EventHello, protocol.EncodeHello(effect.Hello)))
 	case fleet.Tell:
 		frame := socketio.NewFrame(a.known[a.state.Fleet].commandEvent(), protocol.EncodeCommand(effect.Command))
-		if _, grant := effect.Command.(protocol.ProcessCommands); a.out.busy() && (grant || len(a.out.after) > 0) {
+		if _, grant := effect.Command.(protocol.ProcessCommands); a.out.left > 0 && (grant || len(a.out.after) > 0) {
 			a.out.after = append(a.out.after, frame) // the cache comes before the seat
 			return
 		}
 		a.conn.Send(frame)
 	case fleet.Answer:
-		a.reply(effect.Event, effect.Ack, effect.Err)
+		a.answer(effect)
+	default:
+		panic(fmt.Sprintf("actors: %T is not for a client", effect))
 	}
+}
+
+// answer passes on how the fleet answers an event. A refused identify and a missing answer stand in the fleet's own trail, and
+// so in the log already.
+func (a *client) answer(effect fleet.Answer) {
+	if effect.Err == nil || effect.Event == protocol.EventIdentify || effect.Err.Code == protocol.CodeTimeout {
+		a.reply(effect.Event, effect.Ack, effect.Err)
+		return
+	}
+	a.refuse(effect.Event, effect.Ack, effect.Err)
 }

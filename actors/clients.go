@@ -1,6 +1,8 @@
 package actors
 
 import (
+	"strings"
+
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/rs/zerolog"
 
@@ -12,12 +14,17 @@ import (
 type clients struct {
 	log     zerolog.Logger
 	props   func(socketio.Conn) *actor.Props
-	byID    map[string]*actor.PID
-	sockets map[string]socketio.Conn // by the client's PID
+	members map[string]member // by the connection's id
+	leaving bool              // the whole node stops
+}
+
+type member struct {
+	pid  *actor.PID
+	conn socketio.Conn
 }
 
 func newClients(log zerolog.Logger, props func(socketio.Conn) *actor.Props) *clients {
-	return &clients{log: log, props: props, byID: map[string]*actor.PID{}, sockets: map[string]socketio.Conn{}}
+	return &clients{log: log, props: props, members: map[string]member{}}
 }
 
 // Receive implements actor.Actor.
@@ -30,33 +37,35 @@ func (a *clients) Receive(ctx actor.Context) {
 	case closed:
 		a.forward(ctx, msg.id, msg)
 	case *actor.Terminated:
-		a.terminated(msg)
+		a.terminated(ctx, msg)
+	case *actor.Stopping:
+		a.leaving = true
 	}
 }
 
 func (a *clients) opened(ctx actor.Context, msg opened) {
-	pid, err := ctx.SpawnNamed(a.props(msg.conn), msg.conn.ID())
+	id := msg.conn.ID()
+	pid, err := ctx.SpawnNamed(a.props(msg.conn), id)
 	if err != nil {
-		a.log.Error().Err(err).Str("client", msg.conn.ID()).Msg("client not started")
+		a.log.Error().AnErr("err", err).Str("client", id).Msg("client not started")
 		msg.conn.Close(true)
 		return
 	}
-	a.byID[msg.conn.ID()], a.sockets[pid.Id] = pid, msg.conn
+	a.members[id] = member{pid: pid, conn: msg.conn}
 }
 
 func (a *clients) forward(ctx actor.Context, id string, msg any) {
-	if pid, ok := a.byID[id]; ok {
-		ctx.Send(pid, msg)
+	if m, ok := a.members[id]; ok {
+		ctx.Send(m.pid, msg)
 	}
 }
 
 // terminated cuts the connection of a client that has ended; for one that ended because its connection did, this is nothing.
-func (a *clients) terminated(msg *actor.Terminated) {
-	conn, ok := a.sockets[msg.Who.Id]
-	if !ok {
-		return
+// When the whole node stops, the connections are left to the gateway, which sends what is queued first.
+func (a *clients) terminated(ctx actor.Context, msg *actor.Terminated) {
+	id := strings.TrimPrefix(msg.Who.GetId(), ctx.Self().GetId()+"/")
+	if m, ok := a.members[id]; ok && !a.leaving {
+		m.conn.Close(true)
 	}
-	conn.Close(true)
-	delete(a.sockets, msg.Who.Id)
-	delete(a.byID, conn.ID())
+	delete(a.members, id)
 }

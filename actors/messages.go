@@ -4,6 +4,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/urban-robot/urban-robot/actors/fleet"
+	"github.com/urban-robot/urban-robot/actors/store"
 	"github.com/urban-robot/urban-robot/protocol"
 	"github.com/urban-robot/urban-robot/protocol/socketio"
 )
@@ -45,16 +46,34 @@ type (
 
 // From outside work and timers back to the actor that began it.
 type (
+	// returned is what a supervisor's outside work and alarms have for it: for that life of it, and for no later one.
+	returned struct {
+		life    uint64
+		message any // loaded, cacheSaved, trailSaved, wake, retry or crash
+	}
+	// loaded is all that is stored of a fleet, or why it could not be read.
+	loaded struct {
+		term    store.Term
+		stored  fleet.Stored
+		caches  map[int]parcel // by seat
+		damaged map[int]error  // caches that cannot be read any more, by seat
+		err     error
+	}
 	// cacheSaved answers fleet.KeepCache.
 	cacheSaved struct {
 		client fleet.ClientID
 		ack    uint64
 		record fleet.CacheRecord
-		cache  protocol.Cache
+		parcel parcel
 		err    error
 	}
 	// trailSaved says that a piece of the audit trail is stored, or not.
-	trailSaved struct{ err error }
+	trailSaved struct{}
+	// crash is a panic of outside work, which is one of the actor that wanted it.
+	crash struct {
+		cause any
+		stack []byte
+	}
 	// partAcknowledged says that the client has taken a part of a parcel, or that it never will.
 	partAcknowledged struct {
 		number uint64 // of the cache
@@ -62,6 +81,8 @@ type (
 	}
 	// wake says that it is time to look for what is due.
 	wake struct{}
+	// tick is a wake after which everything is handled that had come before it: nobody is late whose answer lies in the mailbox.
+	tick struct{}
 	// retry says that the store may be tried again.
 	retry struct{}
 )

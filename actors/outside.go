@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -10,23 +11,46 @@ import (
 
 // outside runs what takes time, away from the mailboxes. It is safe for concurrent use.
 type outside struct {
-	root *actor.RootContext
-	work sync.WaitGroup
+	root   *actor.RootContext
+	within func(time.Duration) (context.Context, context.CancelFunc)
+	cancel context.CancelFunc
+	work   sync.WaitGroup
 }
 
-// do runs task with at most that long and sends its result to the actor. The task must not touch an actor's state.
-func (o *outside) do(to *actor.PID, within time.Duration, task func(context.Context) any) {
+func newOutside(ctx context.Context, root *actor.RootContext) *outside {
+	ctx, cancel := context.WithCancel(ctx)
+	return &outside{
+		root: root, cancel: cancel,
+		within: func(limit time.Duration) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, limit)
+		},
+	}
+}
+
+// do runs task with at most that long and sends its result to the actor as a returned. The task must not touch an actor's
+// state. If it panics, so does the actor.
+func (o *outside) do(to *actor.PID, life uint64, limit time.Duration, task func(context.Context) any) {
 	o.work.Go(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), within)
+		ctx, cancel := o.within(limit)
 		defer cancel()
-		o.root.Send(to, task(ctx))
+		defer func() {
+			if cause := recover(); cause != nil {
+				o.root.Send(to, returned{life: life, message: crash{cause: cause, stack: debug.Stack()}})
+			}
+		}()
+		o.root.Send(to, returned{life: life, message: task(ctx)})
 	})
 }
 
-// wait returns when everything that was begun has ended.
-func (o *outside) wait() { o.work.Wait() }
+// end returns when everything that was begun has ended. What takes longer than the grace is cancelled.
+func (o *outside) end(grace time.Duration) {
+	timer := time.AfterFunc(grace, o.cancel)
+	defer timer.Stop()
+	o.work.Wait()
+	o.cancel()
+}
 
-// alarm is an actor's one timer: it sends a message when the time comes.
+// alarm is an actor's one timer: it sends a message when the time comes. Whoever gets the message calls stop.
 type alarm struct {
 	root  *actor.RootContext
 	timer *time.Timer
@@ -42,8 +66,9 @@ func (a *alarm) set(to *actor.PID, at time.Time, message any) {
 	if at.IsZero() {
 		return
 	}
+	root := a.root
 	a.at = at
-	a.timer = time.AfterFunc(time.Until(at), func() { a.root.Send(to, message) })
+	a.timer = time.AfterFunc(time.Until(at), func() { root.Send(to, message) })
 }
 
 // stop forgets the time. A message already under way still arrives, and must be harmless.

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"strings"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -35,78 +36,77 @@ func newParcel(number uint64, id string, c protocol.Cache) parcel {
 	return p
 }
 
-// shipment is a parcel on its way to one client in parts. The zero shipment is none.
+// shipment is a cache on its way to one client in parts. The zero shipment is none.
 type shipment struct {
-	parcel  parcel
-	sent    int // parts handed to the connection
-	taken   int // parts acknowledged
-	pending *parcel
-	after   []socketio.Frame // what may only follow the last part
+	number uint64           // of the cache; a newer one takes its place at once
+	parts  []socketio.Frame // not handed to the connection yet
+	left   int              // parts not acknowledged yet
+	flying int              // parts handed to the connection and not acknowledged, older caches' too
+	after  []socketio.Frame // what may only follow the last part
 }
 
-func (s shipment) busy() bool { return s.taken < len(s.parcel.parts) }
-
 // ship sends a cache: in parts to those who can take them, else in one event, and not at all to those whom that would break.
+// What is still to be sent of an older one is dropped.
 func (a *client) ship(ctx actor.Context, p parcel) {
 	switch {
 	case p.parts != nil && a.chunks:
-		if a.out.busy() && a.out.sent-a.out.taken > 0 {
-			a.out.pending = &p // the newer one takes over once the parts under way are acknowledged
-			return
-		}
-		a.out.parcel, a.out.sent, a.out.taken, a.out.pending = p, 0, 0, nil
-		a.sendParts(ctx)
+		a.out.number, a.out.parts, a.out.left = p.number, p.parts, len(p.parts)
 	case p.size > oneEventLimit && a.fragile:
-		a.log.Warn().Int("bytes", p.size).Uint64("cache", p.number).Str("detail", "its library drops a message above 4 MiB; it needs the capability cache_chunks").Msg("cache not delivered")
+		a.log.Warn().Int("bytes", p.size).Uint64("cache", p.number).
+			Str("detail", "its library drops a message above 4 MiB; it needs the capability cache_chunks").Msg("cache not delivered")
+		return
 	default:
 		a.conn.Send(p.whole)
-	}
-}
-
-// sendParts keeps the window full.
-func (a *client) sendParts(ctx actor.Context) {
-	root, self, number := ctx.ActorSystem().Root, ctx.Self(), a.out.parcel.number
-	for a.out.sent < len(a.out.parcel.parts) && a.out.sent-a.out.taken < protocol.ChunkWindow && a.out.pending == nil {
-		a.conn.SendAcked(a.out.parcel.parts[a.out.sent], func(err error) {
-			root.Send(self, partAcknowledged{number: number, err: err})
-		})
-		a.out.sent++
-	}
-}
-
-// shipped takes note of an acknowledged part, and sends what had to wait after the last.
-func (a *client) shipped(ctx actor.Context, msg partAcknowledged) {
-	if msg.err != nil || msg.number != a.out.parcel.number {
-		return // the connection has gone, or the part is of a cache that was dropped for a newer one
-	}
-	a.out.taken++
-	if a.out.pending != nil && a.out.sent == a.out.taken {
-		next := *a.out.pending
-		a.out.parcel, a.out.sent, a.out.taken, a.out.pending = next, 0, 0, nil
+		a.out.number, a.out.parts, a.out.left = p.number, nil, 0
 	}
 	a.sendParts(ctx)
-	if a.out.busy() {
+}
+
+// sendParts keeps the window full, and sends what had to wait once the cache has arrived.
+func (a *client) sendParts(ctx actor.Context) {
+	root, self, number := ctx.ActorSystem().Root, ctx.Self(), a.out.number
+	for len(a.out.parts) > 0 && a.out.flying < protocol.ChunkWindow {
+		part := a.out.parts[0]
+		a.out.parts = a.out.parts[1:]
+		a.out.flying++
+		a.conn.SendAcked(part, func(err error) { root.Send(self, partAcknowledged{number: number, err: err}) })
+	}
+	if a.out.left > 0 {
 		return
 	}
 	for _, frame := range a.out.after {
 		a.conn.Send(frame)
 	}
-	a.out = shipment{}
+	a.out.parts, a.out.after = nil, nil
+}
+
+// acknowledged takes note that a part has arrived. An error says that the connection has gone, and soon the client does.
+func (a *client) acknowledged(ctx actor.Context, msg partAcknowledged) {
+	if msg.err != nil {
+		return
+	}
+	a.out.flying--
+	if msg.number == a.out.number {
+		a.out.left--
+	}
+	a.sendParts(ctx)
 }
 
 // cacheArrived hands a cache to the fleet once it is whole. A part is acknowledged when it is taken, the last one when the
 // cache is stored.
-func (a *client) cacheArrived(effect fleet.PassCache) {
+func (a *client) cacheArrived(ctx actor.Context, effect fleet.PassCache) {
 	switch event := effect.Event.(type) {
 	case protocol.CacheSync:
 		a.fleets.Tell(a.state.Fleet, cacheSaid{client: a.id, ack: effect.Ack, cache: event.Cache})
 	case protocol.CacheChunk:
-		cache, done, err := a.in.Add(event)
-		if !done {
-			a.reply(protocol.EventCacheChunk, effect.Ack, err)
-			return
+		switch cache, done, err := a.in.Add(event); {
+		case err != nil:
+			a.apply(ctx, fleet.Said{At: time.Now(), Name: protocol.EventCacheChunk, Err: err, Ack: effect.Ack})
+		case done:
+			a.fleets.Tell(a.state.Fleet, cacheSaid{client: a.id, ack: effect.Ack, cache: cache})
+		default:
+			a.reply(protocol.EventCacheChunk, effect.Ack, nil)
 		}
-		a.fleets.Tell(a.state.Fleet, cacheSaid{client: a.id, ack: effect.Ack, cache: cache})
 	}
 }
 

@@ -1,8 +1,6 @@
 package actors
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -11,13 +9,6 @@ import (
 
 	"github.com/urban-robot/urban-robot/actors/fleet"
 	"github.com/urban-robot/urban-robot/actors/store"
-	"github.com/urban-robot/urban-robot/protocol"
-)
-
-const (
-	storeTimeout = 5 * time.Second  // for one bounded transaction
-	cacheTimeout = 30 * time.Second // for storing or loading one cache
-	retryAfter   = time.Second      // after the store failed
 )
 
 // supervisor is the one actor that decides for a fleet. It lets the rules answer every fact, stores what must survive, and
@@ -28,18 +19,29 @@ type supervisor struct {
 	outside *outside
 	ready   func(bool) // tells readiness
 	log     zerolog.Logger
+	life    uint64 // tells its incarnations apart: proto.actor makes a new one after a panic
 
-	loaded bool
-	term   store.Term
-	fleet  fleet.Fleet
-	pids   map[fleet.ClientID]*actor.PID
-	caches map[int]parcel // the newest stored cache of each seat
-	alarm  alarm
-	trail  trail
-
-	held    []fleet.Effect // begins with a Store that has failed: nothing goes out before it
-	waiting []any          // messages that came meanwhile
+	phase   phase
+	term    store.Term
+	fleet   fleet.Fleet
+	pids    map[fleet.ClientID]*actor.PID
+	caches  map[int]parcel // the newest stored cache of each seat
+	alarm   alarm          // for what the rules have due
+	again   alarm          // for the store
+	trail   trail
+	outage  outage
+	waiting waiting
 }
+
+// phase says what a supervisor can do.
+type phase int
+
+const (
+	loading phase = iota // what is stored is not known yet; what comes in waits
+	running
+	stalled // a decision could not be stored; what comes in waits
+	over    // the fleet is given up; whoever speaks is cut off
+)
 
 // Receive implements actor.Actor.
 func (a *supervisor) Receive(ctx actor.Context) {
@@ -47,133 +49,129 @@ func (a *supervisor) Receive(ctx actor.Context) {
 	case *actor.Started:
 		a.start(ctx)
 	case *actor.Restarting:
-		a.abandon()
+		a.abandon(ctx)
 	case *actor.Stopping:
-		a.stop(ctx)
-	case retry:
-		a.retry(ctx)
-	case trailSaved:
-		a.trail.saved(msg.err, a.log)
-		a.saveTrail(ctx)
-	case said, cacheSaid, cacheSaved, exited, wake:
-		if !a.loaded || a.held != nil {
-			a.waiting = append(a.waiting, msg)
-			return
+		a.stop()
+	case returned:
+		if msg.life == a.life {
+			a.returned(ctx, msg.message)
 		}
-		a.handle(ctx, msg)
+	case said:
+		if _, ends := msg.fact.(fleet.Disconnect); !ends {
+			a.pids[msg.client] = msg.sender
+		}
+		a.take(ctx, msg)
+	case cacheSaid, exited, tick:
+		a.take(ctx, msg)
 	}
 }
 
-// start loads what is stored. Until that has worked, what comes in waits.
+// returned handles what outside work and alarms bring.
+func (a *supervisor) returned(ctx actor.Context, msg any) {
+	switch msg := msg.(type) {
+	case loaded:
+		a.loaded(ctx, msg)
+	case cacheSaved:
+		a.cacheSaved(ctx, msg)
+	case trailSaved:
+		a.trailSaved(ctx)
+	case wake:
+		a.alarm.stop()
+		ctx.Send(ctx.Self(), tick{})
+	case retry:
+		a.again.stop()
+		a.retry(ctx)
+	case crash:
+		panic(msg)
+	}
+}
+
 func (a *supervisor) start(ctx actor.Context) {
 	a.pids, a.caches = map[fleet.ClientID]*actor.PID{}, map[int]parcel{}
-	within, cancel := context.WithTimeout(context.Background(), cacheTimeout)
-	defer cancel()
-	if err := a.load(within); err != nil {
-		a.log.Error().Err(err).Msg("fleet not loaded")
-		a.retryLater(ctx)
+	a.waiting.limit = waitingLimit + 2*a.config.Policy.CacheBytes
+	if a.phase == over {
+		a.log.Error().Int("attempt", restarts).Msg("fleet given up: its supervisor fails again and again")
 		return
 	}
-	a.loaded = true
-	a.ready(true)
-	a.log.Info().Uint64("term", uint64(a.term)).Str("release", string(a.fleet.LastGood())).Msg("fleet loaded")
-	a.wakeLater(ctx)
-	a.resume(ctx)
+	a.load(ctx)
 }
 
-// load acquires the fleet and reads its state and caches.
-func (a *supervisor) load(ctx context.Context) error {
-	term, stored, err := a.store.Acquire(ctx, a.config.Name)
-	if err != nil {
-		return fmt.Errorf("acquire fleet %s: %w", a.config.Name, err)
-	}
-	for _, c := range stored.Caches {
-		cache, err := a.store.LoadCache(ctx, a.config.Name, c.Seat)
-		switch {
-		case errors.Is(err, store.ErrCorrupt):
-			a.log.Error().Err(err).Int("seat", c.Seat).Msg("stored cache damaged")
-		case err != nil:
-			return fmt.Errorf("load cache of fleet %s: %w", a.config.Name, err)
-		default:
-			a.caches[c.Seat] = a.parcel(cache.CacheRecord, cache.Cache)
+// take handles a message, or has it wait for better times.
+func (a *supervisor) take(ctx actor.Context, msg any) {
+	switch a.phase {
+	case running:
+		if err := a.handle(ctx, msg); err != nil {
+			a.stall(ctx, msg, err)
 		}
+	case loading, stalled:
+		a.wait(ctx, msg)
+	case over:
+		a.cutSpeaker(ctx, msg)
 	}
-	a.term, a.fleet = term, fleet.Restore(a.config.Policy, stored, time.Now())
+}
+
+// handle lets the rules answer a message and does what they say. If that cannot be stored, nothing has happened: nobody was
+// told anything, the fleet is as before, and the message is to be handled again, with deadlines that begin then.
+func (a *supervisor) handle(ctx actor.Context, msg any) error {
+	e := a.event(msg)
+	next, effects := fleet.Decide(e, a.fleet)
+	if err := a.record(ctx, effects); err != nil {
+		return err
+	}
+	a.fleet = next
+	for _, effect := range effects {
+		a.perform(ctx, effect, msg)
+	}
+	if _, ends := e.Fact.(fleet.Disconnect); ends {
+		delete(a.pids, e.Client)
+	}
+	a.wakeLater(ctx)
 	return nil
 }
 
-// handle turns a message into an event for the rules and does what they say.
-func (a *supervisor) handle(ctx actor.Context, msg any) {
+// event is a message as the rules know it.
+func (a *supervisor) event(msg any) fleet.Event {
 	e := fleet.Event{At: time.Now()}
 	switch msg := msg.(type) {
 	case said:
 		e.Client, e.Ack, e.Fact = msg.client, msg.ack, msg.fact
-		if _, ends := msg.fact.(fleet.Disconnect); !ends {
-			a.pids[msg.client] = msg.sender
-		}
 	case cacheSaid:
 		e.Client, e.Ack, e.Fact = msg.client, msg.ack, fleet.Cache{Size: msg.cache.Size()}
-		a.decide(ctx, e, msg.cache)
-		return
 	case cacheSaved:
-		e.Client, e.Ack, e.Fact = msg.client, msg.ack, fleet.CacheStored{Record: msg.record, Failed: a.keep(msg) != nil}
+		a.keep(msg)
+		e.Client, e.Ack, e.Fact = msg.client, msg.ack, fleet.CacheStored{Record: msg.record, Failed: msg.err != nil}
 	case exited:
 		e.Fact = fleet.Exited{Instance: msg.instance}
-	case wake:
+	case tick:
 		e.Fact = fleet.Tick{}
 	}
-	a.decide(ctx, e, protocol.Cache{})
-	if _, ends := e.Fact.(fleet.Disconnect); ends {
-		delete(a.pids, e.Client)
-	}
+	return e
 }
 
-// decide lets the rules decide, then does what they say. cache is the content of a fleet.Cache.
-func (a *supervisor) decide(ctx actor.Context, e fleet.Event, cache protocol.Cache) {
-	next, effects := fleet.Decide(e, a.fleet)
-	a.fleet = next
-	for _, effect := range effects {
-		if kept, ok := effect.(fleet.KeepCache); ok {
-			a.saveCache(ctx, kept, cache)
-		}
-	}
-	a.perform(ctx, effects)
-	a.wakeLater(ctx)
-}
-
-// perform stores first; if that fails, everything after it is held back until it has worked.
-func (a *supervisor) perform(ctx actor.Context, effects []fleet.Effect) {
-	for i, effect := range effects {
-		if s, ok := effect.(fleet.Store); ok {
-			if err := a.record(ctx, s.Records); err != nil {
-				a.held = effects[i:]
-				a.storeFailed(ctx, err)
-				return
-			}
-			continue
-		}
-		a.order(ctx, effect)
-	}
-}
-
-// order sends an effect to the client that it is addressed to.
-func (a *supervisor) order(ctx actor.Context, effect fleet.Effect) {
-	var to fleet.ClientID
+// perform does one of the things that the rules want done about a message. What must survive is stored by now.
+func (a *supervisor) perform(ctx actor.Context, effect fleet.Effect, msg any) {
 	switch effect := effect.(type) {
+	case fleet.Store:
 	case fleet.Say:
-		to = effect.Client
+		a.order(ctx, effect.Client, effect)
 	case fleet.Tell:
-		to = effect.Client
+		a.order(ctx, effect.Client, effect)
 	case fleet.Answer:
-		to = effect.Client
+		a.order(ctx, effect.Client, effect)
 	case fleet.Hangup:
-		to = effect.Client
+		a.order(ctx, effect.Client, effect)
+	case fleet.KeepCache:
+		if sent, ok := msg.(cacheSaid); ok {
+			a.saveCache(ctx, effect, sent.cache)
+		}
 	case fleet.DeliverCache:
 		a.deliver(ctx, effect)
-		return
-	case fleet.Store, fleet.KeepCache:
-		return // done before
+	default:
+		panic(fmt.Sprintf("actors: nobody performs %T", effect))
 	}
+}
+
+func (a *supervisor) order(ctx actor.Context, to fleet.ClientID, effect fleet.Effect) {
 	if pid, ok := a.pids[to]; ok {
 		ctx.Send(pid, ordered{effect: effect})
 	}
@@ -192,25 +190,52 @@ func (a *supervisor) deliver(ctx actor.Context, effect fleet.DeliverCache) {
 	}
 }
 
-// abandon cuts the connections of the fleet's clients, so that they come back to the next supervisor.
-func (a *supervisor) abandon() {
-	for id, pid := range a.pids {
-		a.outside.root.Send(pid, ordered{effect: fleet.Hangup{Client: id, Abort: true}})
+func (a *supervisor) wakeLater(ctx actor.Context) {
+	a.alarm.set(ctx.Self(), a.fleet.Wake(), returned{life: a.life, message: wake{}})
+}
+
+// abandon ends a life that failed. The connections of the fleet's clients are cut, so that they come back to the next one.
+func (a *supervisor) abandon(ctx actor.Context) {
+	a.quit(ctx)
+	for _, msg := range a.waiting.messages {
+		if proof, ok := msg.(exited); ok {
+			ctx.Send(ctx.Self(), proof)
+		}
 	}
-	a.alarm.stop()
+	a.flushTrail()
+}
+
+// giveUp leaves the fleet to a newer supervisor.
+func (a *supervisor) giveUp(ctx actor.Context, err error) {
+	a.log.Error().AnErr("err", err).Uint64("term", uint64(a.term)).Msg("fleet given up to a newer supervisor")
+	a.quit(ctx)
+	a.phase = over
+	a.fleet, a.trail, a.caches, a.waiting.messages = fleet.Fleet{}, trail{}, nil, nil
+	clear(a.pids)
+}
+
+func (a *supervisor) quit(ctx actor.Context) {
 	a.ready(false)
+	a.alarm.stop()
+	a.again.stop()
+	for id, pid := range a.pids {
+		ctx.Send(pid, ordered{effect: fleet.Hangup{Client: id, Abort: true}})
+	}
 }
 
 // stop ends the supervisor. Its clients are told nothing: they come back within their lease.
-func (a *supervisor) stop(ctx actor.Context) {
-	a.alarm.stop()
+func (a *supervisor) stop() {
 	a.ready(false)
-	if rest := a.trail.take(); len(rest) > 0 && a.loaded {
-		if err := a.apply(rest); err != nil {
-			a.log.Error().Err(err).Int("lines", len(rest)).Msg("audit trail not stored")
-		}
-	}
-	ctx.Logger().Debug("supervisor stopped")
+	a.alarm.stop()
+	a.again.stop()
+	a.flushTrail()
+	a.log.Debug().Msg("supervisor stopped")
 }
 
-func (a *supervisor) wakeLater(ctx actor.Context) { a.alarm.set(ctx.Self(), a.fleet.Wake(), wake{}) }
+// cutSpeaker closes the connection of a client that speaks to a fleet that was given up, so that it looks elsewhere.
+func (a *supervisor) cutSpeaker(ctx actor.Context, msg any) {
+	if fact, ok := msg.(said); ok {
+		a.order(ctx, fact.client, fleet.Hangup{Client: fact.client, Abort: true})
+		delete(a.pids, fact.client)
+	}
+}

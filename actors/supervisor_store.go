@@ -3,64 +3,89 @@ package actors
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
-	"github.com/rs/zerolog"
 
 	"github.com/urban-robot/urban-robot/actors/fleet"
 	"github.com/urban-robot/urban-robot/actors/store"
 	"github.com/urban-robot/urban-robot/protocol"
 )
 
-// trail is the part of the audit trail that is not stored yet. Lines that come with a decision are stored with it; lines by
-// themselves promise nothing to anybody and go in batches, outside.
-type trail struct {
-	lines  []fleet.Record
-	saving []fleet.Record // being stored; nil: nothing is
+const (
+	storeTimeout = 5 * time.Second  // for one bounded transaction
+	cacheTimeout = 30 * time.Second // for storing one cache, or loading a fleet with all of them
+)
+
+// load reads what is stored, outside.
+func (a *supervisor) load(ctx actor.Context) {
+	st, name := a.store, a.config.Name
+	a.outside.do(ctx.Self(), a.life, cacheTimeout, func(within context.Context) any { return load(within, st, name) })
 }
 
-// trailLimit is how many lines wait at most for a store that does not work. Then the oldest are dropped, and the log has them.
-const trailLimit = 10_000
-
-func (t *trail) add(records []fleet.Record) {
-	t.lines = append(t.lines, records...)
-	if over := len(t.lines) - trailLimit; over > 0 {
-		t.lines = t.lines[over:]
+// load acquires a fleet and reads its state and caches.
+func load(ctx context.Context, st store.Store, name string) loaded {
+	result := loaded{caches: map[int]parcel{}, damaged: map[int]error{}}
+	if result.term, result.stored, result.err = st.Acquire(ctx, name); result.err != nil {
+		result.err = fmt.Errorf("acquire fleet %s: %w", name, result.err)
+		return result
 	}
-}
-
-// take returns what is not stored yet and forgets it.
-func (t *trail) take() []fleet.Record {
-	lines := append(t.saving, t.lines...)
-	t.lines, t.saving = nil, nil
-	return lines
-}
-
-// saved ends a batch; one that could not be stored goes with the next.
-func (t *trail) saved(err error, log zerolog.Logger) {
-	if err != nil {
-		log.Error().Err(err).Int("lines", len(t.saving)).Msg("audit trail not stored")
-		t.lines = append(t.saving, t.lines...)
+	for _, c := range result.stored.Caches {
+		cache, err := st.LoadCache(ctx, name, c.Seat)
+		switch {
+		case errors.Is(err, store.ErrCorrupt), errors.Is(err, store.ErrNotFound):
+			result.damaged[c.Seat] = err
+		case err != nil:
+			result.err = fmt.Errorf("load cache of fleet %s: %w", name, err)
+			return result
+		default:
+			result.caches[c.Seat] = parcelOf(cache.CacheRecord, cache.Cache)
+		}
 	}
-	t.saving = nil
+	return result
 }
 
-// record logs and stores. Only what must survive is waited for.
-func (a *supervisor) record(ctx actor.Context, records []fleet.Record) error {
-	if !mustSurvive(records) {
-		a.tellAll(records)
+// loaded begins with what is stored.
+func (a *supervisor) loaded(ctx actor.Context, msg loaded) {
+	if msg.err != nil {
+		a.storeFailed(ctx, "fleet not loaded", msg.err)
+		return
+	}
+	for seat, err := range msg.damaged {
+		a.log.Error().AnErr("err", err).Int("seat", seat).Msg("stored cache damaged")
+	}
+	a.term, a.caches, a.fleet = msg.term, msg.caches, fleet.Restore(a.config.Policy, msg.stored, time.Now())
+	a.log.Info().Uint64("term", uint64(a.term)).Str("release", string(a.fleet.LastGood())).Msg("fleet loaded")
+	a.resume(ctx)
+}
+
+// record stores what must survive before anything else happens; the rest of the audit trail follows in its own time. Each
+// line is written to the log, too, once it is certain that it happened.
+func (a *supervisor) record(ctx actor.Context, effects []fleet.Effect) error {
+	var records []fleet.Record
+	for _, effect := range effects {
+		if s, ok := effect.(fleet.Store); ok {
+			records = append(records, s.Records...)
+		}
+	}
+	if mustSurvive(records) {
+		_ = a.trail.settle(true) // what failed is tried once more
+		if err := a.apply(slices.Concat(a.trail.lines, records)); err != nil {
+			return err
+		}
+		a.trail.lines, a.trail.pausing = nil, false
+	} else {
 		a.trail.add(records)
 		a.saveTrail(ctx)
-		return nil
 	}
-	lines := a.trail.lines
-	if err := a.apply(append(lines, records...)); err != nil {
-		return err
+	for _, r := range records {
+		if line, ok := r.(fleet.EventRecord); ok {
+			logLine(a.log, line)
+		}
 	}
-	a.trail.lines = nil
-	a.tellAll(records)
 	return nil
 }
 
@@ -77,105 +102,43 @@ func mustSurvive(records []fleet.Record) bool {
 }
 
 func (a *supervisor) apply(records []fleet.Record) error {
-	within, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	within, cancel := a.outside.within(storeTimeout)
 	defer cancel()
 	return a.store.Apply(within, a.config.Name, a.term, records)
-}
-
-// saveTrail stores the lines that wait, one batch at a time.
-func (a *supervisor) saveTrail(ctx actor.Context) {
-	if a.trail.saving != nil || len(a.trail.lines) == 0 {
-		return
-	}
-	a.trail.saving, a.trail.lines = a.trail.lines, nil
-	batch, st, name, term := a.trail.saving, a.store, a.config.Name, a.term
-	a.outside.do(ctx.Self(), storeTimeout, func(within context.Context) any {
-		err := st.Apply(within, name, term, batch)
-		if errors.Is(err, store.ErrSuperseded) {
-			err = nil // the next decision finds out
-		}
-		return trailSaved{err: err}
-	})
 }
 
 // saveCache stores a cache outside.
 func (a *supervisor) saveCache(ctx actor.Context, kept fleet.KeepCache, cache protocol.Cache) {
 	st, name, term := a.store, a.config.Name, a.term
-	a.outside.do(ctx.Self(), cacheTimeout, func(within context.Context) any {
-		err := st.SaveCache(within, name, term, store.Cache{CacheRecord: kept.Record, Cache: cache})
-		return cacheSaved{client: kept.Client, ack: kept.Ack, record: kept.Record, cache: cache, err: err}
+	a.outside.do(ctx.Self(), a.life, cacheTimeout, func(within context.Context) any {
+		saved := cacheSaved{client: kept.Client, ack: kept.Ack, record: kept.Record}
+		saved.err = st.SaveCache(within, name, term, store.Cache{CacheRecord: kept.Record, Cache: cache})
+		if saved.err == nil {
+			saved.parcel = parcelOf(kept.Record, cache)
+		}
+		return saved
 	})
 }
 
-// keep makes a stored cache the one that is delivered.
-func (a *supervisor) keep(msg cacheSaved) error {
-	if msg.err != nil {
-		a.log.Error().Err(msg.err).Int("seat", msg.record.Seat).Int("bytes", msg.record.Size).Msg("cache not stored")
-		return msg.err
-	}
-	if p, ok := a.caches[msg.record.Seat]; !ok || msg.record.Number > p.number {
-		a.caches[msg.record.Seat] = a.parcel(msg.record, msg.cache)
-	}
-	return nil
-}
-
-func (a *supervisor) parcel(r fleet.CacheRecord, c protocol.Cache) parcel {
-	id := strconv.Itoa(r.Seat) + "-" + strconv.FormatUint(r.Number, 10)
-	return newParcel(r.Number, id, c)
-}
-
-// storeFailed decides what a failed write means.
-func (a *supervisor) storeFailed(ctx actor.Context, err error) {
+// cacheSaved passes on that a cache is stored, or not.
+func (a *supervisor) cacheSaved(ctx actor.Context, msg cacheSaved) {
 	switch {
-	case errors.Is(err, store.ErrSuperseded):
-		a.log.Error().Err(err).Uint64("term", uint64(a.term)).Msg("fleet given up to a newer supervisor")
-		a.abandon()
-		ctx.Stop(ctx.Self())
-	case errors.Is(err, store.ErrInvalid), errors.Is(err, store.ErrStaleEpoch):
-		panic(err) // the rules decided what cannot be: begin again from the store
-	default:
-		a.log.Error().Err(err).Msg("decision not stored")
-		a.ready(false)
-		a.retryLater(ctx)
-	}
-}
-
-func (a *supervisor) retryLater(ctx actor.Context) {
-	self, root := ctx.Self(), a.outside.root
-	time.AfterFunc(retryAfter, func() { root.Send(self, retry{}) })
-}
-
-// retry goes on where the store failed.
-func (a *supervisor) retry(ctx actor.Context) {
-	if !a.loaded {
-		a.start(ctx)
+	case errors.Is(msg.err, store.ErrSuperseded):
+		a.giveUp(ctx, msg.err)
 		return
+	case msg.err != nil:
+		a.log.Error().AnErr("err", msg.err).Int("seat", msg.record.Seat).Int("bytes", msg.record.Size).Msg("cache not stored")
 	}
-	held := a.held
-	a.held = nil
-	a.perform(ctx, held)
-	if a.held != nil {
-		return
-	}
-	a.log.Info().Int("waiting", len(a.waiting)).Msg("store works again")
-	a.ready(true)
-	a.resume(ctx)
+	a.take(ctx, msg)
 }
 
-// resume handles what came while nothing could be decided.
-func (a *supervisor) resume(ctx actor.Context) {
-	for len(a.waiting) > 0 && a.held == nil {
-		msg := a.waiting[0]
-		a.waiting = a.waiting[1:]
-		a.handle(ctx, msg)
+// keep makes a stored cache the one that is delivered.
+func (a *supervisor) keep(msg cacheSaved) {
+	if p, ok := a.caches[msg.record.Seat]; msg.err == nil && (!ok || msg.record.Number > p.number) {
+		a.caches[msg.record.Seat] = msg.parcel
 	}
 }
 
-// tellAll writes the audit trail's lines to the log as well: one line for each change.
-func (a *supervisor) tellAll(records []fleet.Record) {
-	for _, r := range records {
-		if line, ok := r.(fleet.EventRecord); ok {
-			logLine(a.log, line)
-		}
-	}
+func parcelOf(r fleet.CacheRecord, c protocol.Cache) parcel {
+	return newParcel(r.Number, strconv.Itoa(r.Seat)+"-"+strconv.FormatUint(r.Number, 10), c)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -112,31 +113,32 @@ func (s *System) Run(ctx context.Context) error {
 	log := s.config.Log
 	system := actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return systemLog(log) }))
 	defer system.Shutdown()
-	out := &outside{root: system.Root}
-	n := &node{root: system.Root, fleets: localFleets{root: system.Root, supervisors: map[string]*actor.PID{}}}
-	guarded := system.Root.WithGuardian(actor.NewOneForOneStrategy(restarts, restartWindow, restart))
-	for _, f := range s.config.Fleets {
-		pid, err := guarded.SpawnNamed(s.supervisorProps(f, out), "fleet/"+f.Name)
-		if err != nil {
-			return fmt.Errorf("start the supervisor of fleet %s: %w", f.Name, err)
-		}
-		n.fleets.supervisors[f.Name] = pid
+	out := newOutside(context.WithoutCancel(ctx), system.Root)
+	n, err := s.start(out)
+	if err == nil {
+		s.running.Store(n)
+		close(s.started)
+		<-ctx.Done()
+		s.running.Store(nil)
 	}
-	pid, err := guarded.SpawnNamed(s.clientsProps(n, log), "clients")
-	if err != nil {
-		return fmt.Errorf("start the clients: %w", err)
-	}
-	n.clients = pid
-	s.running.Store(n)
-	close(s.started)
-	<-ctx.Done()
-	s.running.Store(nil)
+	n.stop()
+	out.end(storeTimeout)
+	return err
+}
+
+// stop ends all actors, the supervisors first: that the clients go then is no news to them. One that is stuck is left behind:
+// what it promised is stored.
+func (n *node) stop() {
+	var ends []actor.Future
 	for _, supervisor := range n.fleets.supervisors {
-		_ = system.Root.PoisonFuture(supervisor).Wait() // a supervisor that is stuck is left behind: what it promised is stored
+		ends = append(ends, n.root.PoisonFuture(supervisor))
 	}
-	_ = system.Root.PoisonFuture(n.clients).Wait()
-	out.wait()
-	return nil
+	for _, end := range ends {
+		_ = end.Wait()
+	}
+	if n.clients != nil {
+		_ = n.root.PoisonFuture(n.clients).Wait()
+	}
 }
 
 // Started is closed when the System takes connections.
@@ -184,29 +186,73 @@ func (s *System) Closed(id, reason string) {
 	}
 }
 
-// The failure policy of all actors stands here. A supervisor restarts and reloads from the store; one that fails more often
-// than that stays down, its fleet is not ready, and its holders keep on within their lease.
+// start starts the supervisors, and then the clients.
+func (s *System) start(out *outside) (*node, error) {
+	n := &node{root: out.root, fleets: localFleets{root: out.root, supervisors: map[string]*actor.PID{}}}
+	for _, f := range s.config.Fleets {
+		failures := &policy{}
+		pid, err := n.root.Copy().WithGuardian(failures).SpawnNamed(s.supervisorProps(f, out, failures), "fleet/"+f.Name)
+		if err != nil {
+			return n, fmt.Errorf("start the supervisor of fleet %s: %w", f.Name, err)
+		}
+		n.fleets.supervisors[f.Name] = pid
+	}
+	always := actor.NewOneForOneStrategy(math.MaxInt, restartWindow, func(any) actor.Directive { return actor.RestartDirective })
+	pid, err := n.root.Copy().WithGuardian(always).SpawnNamed(s.clientsProps(n), "clients")
+	if err != nil {
+		return n, fmt.Errorf("start the clients: %w", err)
+	}
+	n.clients = pid
+	return n, nil
+}
+
+// The failure policy of all actors stands here.
+//
+// A supervisor restarts and reloads from the store. The fleet of one that fails more often than that is given up: it is not
+// ready, its holders keep on within their lease, and one more incarnation of its supervisor does nothing but cut off who
+// speaks to it, so that nobody waits for an answer from a dead mailbox. A client is stopped: a restart would give a fresh one with
+// no memory of its connection, and the bot reconnects by itself. Their parent restarts, and all of them with it.
 const (
 	restarts      = 10
 	restartWindow = 10 * time.Second
 )
 
-func restart(any) actor.Directive { return actor.RestartDirective }
+// policy is the failure policy of one supervisor.
+type policy struct {
+	lives   atomic.Uint64
+	givenUp atomic.Bool
+}
 
-// A client is stopped: a restart would give a fresh one with no memory of its connection, and the bot reconnects by itself.
-func stop(any) actor.Directive { return actor.StopDirective }
+// HandleFailure implements actor.SupervisorStrategy.
+func (p *policy) HandleFailure(_ *actor.ActorSystem, by actor.Supervisor, child *actor.PID, seen *actor.RestartStatistics, _, _ any) {
+	seen.Fail()
+	switch {
+	case p.givenUp.Load():
+		by.StopChildren(child)
+	case seen.NumberOfFailures(restartWindow) > restarts:
+		p.givenUp.Store(true)
+		by.RestartChildren(child)
+	default:
+		by.RestartChildren(child)
+	}
+}
 
-func (s *System) supervisorProps(f FleetConfig, out *outside) *actor.Props {
+func (s *System) supervisorProps(f FleetConfig, out *outside, failures *policy) *actor.Props {
 	log := s.config.Log.With().Str("component", "fleet").Str("fleet", f.Name).Logger()
 	ready := s.ready[f.Name]
 	return actor.PropsFromProducer(func() actor.Actor {
-		return &supervisor{
-			config: f, store: s.config.Store, outside: out, ready: ready.Store, log: log, alarm: alarm{root: out.root},
+		a := &supervisor{
+			config: f, store: s.config.Store, outside: out, ready: ready.Store, log: log, life: failures.lives.Add(1),
+			alarm: alarm{root: out.root}, again: alarm{root: out.root},
 		}
-	}, actor.WithReceiverMiddleware(logPanics(log)))
+		if failures.givenUp.Load() {
+			a.phase = over
+		}
+		return watched{Actor: a, log: log}
+	})
 }
 
-func (s *System) clientsProps(n *node, log zerolog.Logger) *actor.Props {
+func (s *System) clientsProps(n *node) *actor.Props {
 	admission := fleet.Admission{
 		Keys: map[string]protocol.Token{}, Identify: s.config.Identify, Leave: s.config.Leave, Strikes: s.config.Strikes,
 	}
@@ -214,16 +260,16 @@ func (s *System) clientsProps(n *node, log zerolog.Logger) *actor.Props {
 	for _, f := range s.config.Fleets {
 		admission.Keys[f.Name], known[f.Name] = f.Key, f
 	}
-	log = log.With().Str("component", "client").Logger()
+	log := s.config.Log.With().Str("component", "client").Logger()
 	props := func(conn socketio.Conn) *actor.Props {
 		return actor.PropsFromProducer(func() actor.Actor {
-			return &client{
-				conn: conn, id: fleet.ClientID(conn.ID()), fleets: n.fleets, known: known, admission: admission,
-				log: log.With().Str("client", conn.ID()).Logger(), alarm: alarm{root: n.root},
-			}
-		}, actor.WithReceiverMiddleware(logPanics(log)))
+			log := log.With().Str("client", conn.ID()).Logger()
+			return watched{log: log, Actor: &client{
+				conn: conn, id: fleet.ClientID(conn.ID()), fleets: n.fleets, known: known, admission: admission, log: log,
+				alarm: alarm{root: n.root},
+			}}
+		})
 	}
-	return actor.PropsFromProducer(func() actor.Actor { return newClients(log, props) },
-		actor.WithReceiverMiddleware(logPanics(log)),
-		actor.WithSupervisor(actor.NewOneForOneStrategy(0, 0, stop)))
+	stop := actor.NewOneForOneStrategy(0, 0, func(any) actor.Directive { return actor.StopDirective })
+	return actor.PropsFromProducer(func() actor.Actor { return watched{Actor: newClients(log, props), log: log} }, actor.WithSupervisor(stop))
 }

@@ -31,6 +31,8 @@ func (t *turn) ready(e Event, c Client) {
 		t.park(c, protocol.ReasonStandby) // what it held is on its way to another one
 	case s.Holder == c.ID && s.Swap.From == c.ID && s.Phase == SeatHeld:
 		// an order to stop is under way and is the answer
+	case s.Holder == c.ID && s.Phase == SeatGranted && !s.Adopted && t.bad(c.Release):
+		t.dismissGranted(s, c, protocol.ReasonQuarantinedVersion, "its release was refused meanwhile")
 	case s.Holder == c.ID:
 		t.confirm(s, c)
 	case c.Owed > 0 || s.Candidate == c.ID:

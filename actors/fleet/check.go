@@ -28,6 +28,7 @@ func (t *turn) mayCandidate(s Seat, c Client) bool {
 		return turn && t.rollout.Halted != HaltedReverts && s.NoSwapUntil.IsZero() && t.newer(c.Release, s.Release)
 	case SeatVacant:
 		return !t.coldStart(c)
+	case SeatGranted, SeatLost: // it has an owner, who may not be disturbed
 	}
 	return false
 }
@@ -204,9 +205,9 @@ func (t *turn) beginBake(s Seat, c Client) {
 // endBake makes the release the last known good one if its newest verdict is ok.
 func (t *turn) endBake(s Seat) {
 	s.BakeUntil = time.Time{}
+	t.putSeat(s)
 	c, ok := t.clients.Get(s.Holder)
-	if !ok {
-		t.putSeat(s)
+	if !ok || t.bad(c.Release) { // refused meanwhile, for what it did on another seat
 		return
 	}
 	switch c.Verdict.Result {
@@ -217,11 +218,18 @@ func (t *turn) endBake(s Seat) {
 		if t.onTrial(c.Release) {
 			t.end(StageInconclusive, "", "degraded: "+c.Verdict.Detail)
 		}
-	default: // no answer yet, an outage, a failure with no way back: wait for the next check
-		s.BakeUntil = t.at.Add(t.Policy.Health.Interval)
+	case ResultInconclusive, ResultFail, ResultError:
+		t.prolongBake(s)
+	default: // no answer yet
+		t.prolongBake(s)
 	}
-	t.putSeat(s)
 	t.unsettle(s.ID)
+}
+
+// prolongBake waits for the next check: an outage, a failure with no way back, or no answer so far.
+func (t *turn) prolongBake(s Seat) {
+	s.BakeUntil = t.at.Add(t.Policy.Health.Interval)
+	t.putSeat(s)
 }
 
 // praise makes a release the last known good one.
@@ -326,6 +334,7 @@ func (t *turn) candidateExpired(c Client) {
 	}
 	if c.Verdict.Reason == "" {
 		c.Verdict = noAnswer("not healthy often enough in time")
+		t.put(c)
 	}
 	t.refuseRelease(c.Release, string(c.Verdict.Reason), c.Verdict.Detail, c.ID)
 }

@@ -104,7 +104,7 @@ func (t *turn) refuseRelease(r Release, reason, evidence string, failing ClientI
 	for _, c := range t.clientsOf(r) {
 		c, ok := t.clients.Get(c.ID) // as it is now: the one before may have made room for it
 		switch {
-		case !ok || c.State == StateShuttingDown:
+		case !ok || c.State == StateShuttingDown || t.seat(c.Seat).Holder == c.ID:
 		case c.ID == failing:
 			t.dismiss(c, protocol.Reason(reason))
 		case c.Waiting:

@@ -189,6 +189,7 @@ func (t *turn) rank(s Seat, c Client) int {
 		r += 50
 	case ResultDegraded, ResultInconclusive:
 		r += 10
+	case ResultOK:
 	}
 	switch {
 	case c.Release == t.lastGood && t.lastGood != "":

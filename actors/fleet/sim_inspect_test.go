@@ -67,7 +67,7 @@ func inspectEffect(e Event, before, after Fleet, earlier []Effect, effect Effect
 		return fmt.Sprintf("2 %s is told epoch %d; seat %d has %d and %q", id, epoch, seat.ID, seat.Epoch, seat.Holder)
 	}
 	was := before.Seat(seat.ID)
-	if known, _ := after.releases.Get(client.Release); known.State == ReleaseBad && (was.Instance != client.Instance || seat.Epoch != was.Epoch && was.Swap.Stopped) {
+	if known, _ := after.releases.Get(client.Release); known.State == ReleaseBad && !kept(was, seat, client) {
 		return fmt.Sprintf("3 the seat goes to %s of the refused release %s", id, client.Release)
 	}
 	if tell, ok := effect.(Tell); ok {
@@ -79,6 +79,12 @@ func inspectEffect(e Event, before, after Fleet, earlier []Effect, effect Effect
 		}
 	}
 	return ""
+}
+
+// kept reports whether a client had the seat before and may still process: nobody takes it away by refusing its release.
+func kept(was, seat Seat, c Client) bool {
+	mine := was.Instance == c.Instance && (was.Phase != SeatGranted || was.Adopted)
+	return mine && (seat.Epoch == was.Epoch || !was.Swap.Stopped)
 }
 
 // inspectOK is invariant 2: ok answers a ready of the holder, nothing else.

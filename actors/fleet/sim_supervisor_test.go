@@ -220,6 +220,9 @@ func (m *modelStore) write(records []Record) {
 			}
 			m.seats[r.Seat] = r
 		case ReleaseRecord:
+			if r.State == ReleaseGood && m.releases[r.Release].State == ReleaseBad {
+				m.w.fail("3", "the refused release %s is good all of a sudden", r.Release)
+			}
 			m.releases[r.Release] = r
 		case LoginRecord:
 			m.logins[r.Hour] = r.Count

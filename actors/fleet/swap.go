@@ -66,7 +66,8 @@ func (t *turn) abort(s Seat, why string) {
 	}
 	t.note(EventRecord{Event: "swap aborted", Client: swap.To, Release: s.Release, Seat: s.ID, Epoch: s.Epoch, Reason: string(swap.Reason), Detail: why, Warn: true})
 	from, connected := t.clients.Get(swap.From)
-	stays := connected && from.State != StateShuttingDown && swap.Order == PartingComa && !(swap.Stopped && t.bad(from.Release))
+	refused := swap.Stopped && t.bad(from.Release)
+	stays := connected && from.State != StateShuttingDown && swap.Order == PartingComa && !refused
 	switch {
 	case stays:
 		s = t.grant(s, from, t.Policy.Handover.Deadline)
@@ -144,6 +145,16 @@ func (t *turn) grantExpired(s Seat) {
 	}
 	if s = t.seat(s.ID); s.Holder == "" && s.Phase == SeatGranted {
 		t.notTaken(s, "not ready in time")
+	}
+}
+
+// dismissGranted takes a seat from a client that has it but was never told ok, and sends it away.
+func (t *turn) dismissGranted(s Seat, c Client, reason protocol.Reason, why string) {
+	s.Holder = ""
+	t.putSeat(s)
+	t.dismiss(c, reason)
+	if s = t.seat(s.ID); s.Holder == "" && s.Phase == SeatGranted {
+		t.notTaken(s, why)
 	}
 }
 

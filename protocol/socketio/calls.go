@@ -152,11 +152,11 @@ func (c *client) call(next call) {
 	}
 }
 
-// guard keeps a panic of the handler from anybody but this client.
+// guard keeps a panic, the handler's above all, from anybody but this client.
 func (c *client) guard(f func()) {
 	defer func() {
 		if r := recover(); r != nil {
-			c.log().Error().Interface("panic", r).Bytes("stack", debug.Stack()).Msg("handler panicked")
+			c.log().Error().Interface("panic", r).Bytes("stack", debug.Stack()).Msg("panicked over a client")
 			c.abort(reasonForced)
 		}
 	}()

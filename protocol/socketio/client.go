@@ -43,6 +43,7 @@ type client struct {
 	upgrading atomic.Bool   // a second transport is being probed
 	opened    chan struct{} // closed once the handler was told, or never will be
 	gone      chan struct{} // closed once the connection has ended
+	reading   sync.Mutex    // held while a message is decoded: a client may send by two transports at once
 	session   atomic.Pointer[engine.Socket]
 	counted   bool // it is, or was, among the gateway's clients; under the gateway's lock
 

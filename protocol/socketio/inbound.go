@@ -77,8 +77,8 @@ func encodeAck(refusal *protocol.Error) []byte {
 	return text
 }
 
-// rate allows so many events per second, and ten times as many at once to a client that was silent before. It is used by
-// the goroutine that reads the client, and by no other.
+// rate allows so many events per second, and ten times as many at once to a client that was silent before. It is used
+// under client.reading.
 type rate struct {
 	perSecond int // negative: no limit
 	left      float64

@@ -51,7 +51,7 @@ func (packetEncoder) Encode(p *parser.Packet) []types.BufferInterface {
 	return []types.BufferInterface{types.NewStringBuffer(text)}
 }
 
-// packetDecoder belongs to one connection and is called by one goroutine at a time. CONNECT and DISCONNECT go to the
+// packetDecoder belongs to one connection and is called under client.reading. CONNECT and DISCONNECT go to the
 // library; events and acknowledgements go straight to the client, on the goroutine that read them, so that a client is
 // read no faster than it is handled and nothing queues up in between.
 type packetDecoder struct {
@@ -123,7 +123,7 @@ func (d *packetDecoder) addAttachment(m *message) error {
 func (d *packetDecoder) decoded(c *client, p socketPacket) {
 	isData := p.kind != packetConnect && p.kind != packetDisconnect && p.kind <= packetBinaryAck && p.kind != packetConnectError
 	if isData && p.namespace == "/" && c.isOpen() {
-		c.received(p)
+		c.guard(func() { c.received(p) })
 		return
 	}
 	d.Emit("decoded", &parser.Packet{Type: parser.PacketType(p.kind - '0'), Nsp: p.namespace})

@@ -100,7 +100,7 @@ func encodePacket(p *packet.Packet) item {
 // whether the transport shall read on.
 func deliver(t transports.Transport, m *message) bool {
 	if m.binary {
-		t.OnPacket(&packet.Packet{Type: packet.MESSAGE, Data: m})
+		deliverMessage(t, m)
 		return true
 	}
 	if len(m.data) == 0 {
@@ -111,7 +111,7 @@ func deliver(t transports.Transport, m *message) bool {
 	m.data = m.data[1:]
 	switch kind {
 	case engineMessage:
-		t.OnPacket(&packet.Packet{Type: packet.MESSAGE, Data: m})
+		deliverMessage(t, m)
 	case engineClose:
 		return false
 	case enginePing:
@@ -126,6 +126,12 @@ func deliver(t transports.Transport, m *message) bool {
 		return false
 	}
 	return true
+}
+
+func deliverMessage(t transports.Transport, m *message) {
+	m.client.reading.Lock()
+	defer m.client.reading.Unlock()
+	t.OnPacket(&packet.Packet{Type: packet.MESSAGE, Data: m})
 }
 
 // shortText is the data of a control packet: "probe" or nothing.

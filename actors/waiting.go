@@ -1,0 +1,151 @@
+package actors
+
+import (
+	"errors"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/urban-robot/urban-robot/actors/fleet"
+	"github.com/urban-robot/urban-robot/actors/store"
+	"github.com/urban-robot/urban-robot/protocol"
+)
+
+const (
+	retryAfter = time.Second // after the store failed
+	// waitingLimit is how much may wait for the store, beside two caches; what is no cache counts with waitingCost.
+	waitingLimit = 64 << 20
+	waitingCost  = 1 << 10
+)
+
+// waiting is what cannot be handled now, in its order.
+type waiting struct {
+	messages []any
+	bytes    int
+	limit    int
+}
+
+func (w *waiting) add(msg any) { w.messages, w.bytes = append(w.messages, msg), w.bytes+cost(msg) }
+
+func (w *waiting) drop() {
+	w.bytes -= cost(w.messages[0])
+	w.messages[0] = nil
+	w.messages = w.messages[1:]
+	if len(w.messages) == 0 {
+		w.messages = nil
+	}
+}
+
+func cost(msg any) int {
+	if c, ok := msg.(cacheSaid); ok {
+		return c.cache.Size() + waitingCost
+	}
+	return waitingCost
+}
+
+// wait keeps a message until it can be handled. Where that would be too much, a cache is refused, and a client that sends
+// something else is cut off: it comes back.
+func (a *supervisor) wait(ctx actor.Context, msg any) {
+	tooMuch := a.waiting.bytes+cost(msg) > a.waiting.limit
+	switch msg := msg.(type) {
+	case tick:
+		return // resume ends with one
+	case cacheSaid:
+		if tooMuch {
+			err := protocol.Errorf(protocol.CodeUnavailable, "", "the cache cannot be stored now; send it again")
+			a.order(ctx, msg.client, fleet.Answer{Client: msg.client, Ack: msg.ack, Event: protocol.EventCacheSync, Err: err})
+			return
+		}
+	case said:
+		if _, ends := msg.fact.(fleet.Disconnect); tooMuch && !ends {
+			a.order(ctx, msg.client, fleet.Hangup{Client: msg.client, Abort: true})
+			return
+		}
+	}
+	a.waiting.add(msg)
+}
+
+// stall has everything wait, a message first that could not be decided, until the store works.
+func (a *supervisor) stall(ctx actor.Context, msg any, err error) {
+	if _, later := msg.(tick); !later {
+		a.waiting.add(msg)
+	}
+	a.phase = stalled
+	a.storeFailed(ctx, "decision not stored", err)
+}
+
+// retry goes on where the store failed.
+func (a *supervisor) retry(ctx actor.Context) {
+	switch a.phase {
+	case loading:
+		a.load(ctx)
+	case stalled:
+		a.resume(ctx)
+	case running, over:
+	}
+	if a.phase == running {
+		a.trail.pausing = false
+		a.saveTrail(ctx)
+	}
+}
+
+// resume handles what came while nothing could be decided, and only then looks for who is late.
+func (a *supervisor) resume(ctx actor.Context) {
+	a.phase = running
+	count := len(a.waiting.messages)
+	for len(a.waiting.messages) > 0 {
+		if err := a.handle(ctx, a.waiting.messages[0]); err != nil {
+			a.phase = stalled
+			a.storeFailed(ctx, "decision not stored", err)
+			return
+		}
+		a.waiting.drop()
+	}
+	if err := a.handle(ctx, tick{}); err != nil {
+		a.stall(ctx, tick{}, err)
+		return
+	}
+	if count > 0 {
+		a.log.Debug().Int("messages", count).Msg("fleet caught up")
+	}
+	a.storeWorks()
+}
+
+// outage is a time in which the store does not work. The zero outage is none.
+type outage struct {
+	since   time.Time
+	attempt int
+}
+
+// storeFailed decides what a failed write means. One line says that the store fails, and one that it works again.
+func (a *supervisor) storeFailed(ctx actor.Context, what string, err error) {
+	switch {
+	case errors.Is(err, store.ErrSuperseded):
+		a.giveUp(ctx, err)
+		return
+	case errors.Is(err, store.ErrInvalid), errors.Is(err, store.ErrStaleEpoch):
+		panic(err) // the rules decided what cannot be: begin again from the store
+	}
+	if a.outage.attempt++; a.outage.attempt == 1 {
+		a.outage.since = time.Now()
+		a.log.Error().AnErr("err", err).Msg(what)
+	} else {
+		a.log.Debug().AnErr("err", err).Int("attempt", a.outage.attempt).Msg(what)
+	}
+	a.ready(false)
+	if a.again.at.IsZero() {
+		a.again.set(ctx.Self(), time.Now().Add(retryAfter), returned{life: a.life, message: retry{}})
+	}
+}
+
+// storeWorks ends an outage, unless there is still something that could not be stored.
+func (a *supervisor) storeWorks() {
+	if a.phase != running || a.trail.pausing {
+		return
+	}
+	a.ready(true)
+	if a.outage.attempt > 0 {
+		a.log.Info().Int("attempt", a.outage.attempt+1).Dur("took", time.Since(a.outage.since)).Msg("store works again")
+	}
+	a.outage = outage{}
+}
