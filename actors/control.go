@@ -137,6 +137,63 @@ func (s *System) ask(ctx context.Context, name string, msg any) (any, error) {
 	return answer, nil
 }
 
+// asked hands a request to the rules. What a deploy's reference stands for is the driver's to say.
+func (a *supervisor) asked(ctx actor.Context, msg asked) {
+	if a.phase == over {
+		return
+	}
+	ticket := a.tickets.issue(ctx.Sender())
+	switch {
+	case msg.what == requestRollback:
+		a.take(ctx, happened{ticket: ticket, fact: fleet.Rollback{Release: fleet.Release(msg.reference), Who: msg.who}})
+	case msg.what == requestTryAgain:
+		a.take(ctx, happened{ticket: ticket, fact: fleet.TryAgain{Who: msg.who}})
+	case a.driver != nil:
+		ctx.Send(a.driver, resolve{reference: msg.reference, who: msg.who, ticket: ticket})
+	case msg.reference == "":
+		a.respond(ctx, ticket, Outcome{Outcome: fleet.Refused, Text: "this fleet has no driver that follows a branch; name the release"})
+	default:
+		a.take(ctx, happened{ticket: ticket, fact: fleet.Deploy{Release: fleet.Release(msg.reference), Who: msg.who}})
+	}
+}
+
+// viewed answers who wants to see the fleet. One that is not loaded does not answer.
+func (a *supervisor) viewed(ctx actor.Context) {
+	if a.phase == running || a.phase == stalled {
+		ctx.Respond(a.fleet.View(time.Now()))
+	}
+}
+
+// respond answers who waits with a ticket.
+func (a *supervisor) respond(ctx actor.Context, ticket uint64, o Outcome) {
+	if sender := a.tickets.redeem(ticket); sender != nil {
+		ctx.Send(sender, o)
+		return
+	}
+	if o.Outcome == fleet.Refused {
+		a.log.Warn().Str("detail", o.Text).Msg("deploy refused")
+	}
+}
+
+// startDriver starts the rollback actor, if the fleet has a driver.
+func (a *supervisor) startDriver(ctx actor.Context) error {
+	if a.config.Driver == nil {
+		return nil
+	}
+	log := a.log.With().Str("component", "rollback").Logger()
+	props := actor.PropsFromProducer(func() actor.Actor {
+		return watched{log: log, Actor: &rollback{
+			config: a.config, outside: a.outside, life: a.life, log: log, poll: alarm{root: a.outside.root}, again: alarm{root: a.outside.root},
+		}}
+	})
+	pid, err := ctx.SpawnNamed(props, "rollback")
+	if err != nil {
+		return fmt.Errorf("start the rollback actor of fleet %s: %w", a.config.Name, err)
+	}
+	a.driver = pid
+	return nil
+}
+
 // tickets remembers who waits for the answer to a request.
 type tickets struct {
 	last    uint64
