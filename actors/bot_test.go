@@ -176,6 +176,13 @@ func (b *bot) forgets() *bot {
 	return b
 }
 
+// sort puts what it was sent in an order for saw.
+func (b *bot) sort() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	slices.Sort(b.got)
+}
+
 // takes acknowledges the oldest n parts.
 func (b *bot) takes(n int) {
 	b.mu.Lock()

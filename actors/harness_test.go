@@ -61,6 +61,9 @@ func inBubble(t *testing.T, story func(w *world)) {
 		story(w)
 		w.stop()
 		time.Sleep(2 * time.Second) // proto.actor's throttle of dead letters
+		for _, secret := range []string{theToken, theKey, "secret-cache-content"} {
+			w.logged(0, secret)
+		}
 	})
 }
 

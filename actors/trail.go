@@ -86,7 +86,8 @@ func (a *supervisor) trailSaved(ctx actor.Context) {
 	a.storeWorks()
 }
 
-// flushTrail stores what is left when the supervisor ends.
+// flushTrail stores what is left when the supervisor ends, or one life of it. A store that panics may have caused that, and must
+// not do so again.
 func (a *supervisor) flushTrail() {
 	_ = a.trail.settle(true) // what failed is tried once more
 	lines := a.trail.lines
@@ -94,6 +95,11 @@ func (a *supervisor) flushTrail() {
 	if len(lines) == 0 {
 		return
 	}
+	defer func() {
+		if cause := recover(); cause != nil {
+			a.log.Error().Str("err", plain(cause)).Int("lines", len(lines)).Msg("audit trail lost")
+		}
+	}()
 	if err := a.apply(lines); err != nil {
 		a.log.Error().AnErr("err", err).Int("lines", len(lines)).Msg("audit trail lost")
 	}

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -27,13 +28,21 @@ type waiting struct {
 
 func (w *waiting) add(msg any) { w.messages, w.bytes = append(w.messages, msg), w.bytes+cost(msg) }
 
-func (w *waiting) drop() {
-	w.bytes -= cost(w.messages[0])
+// next takes the first message off.
+func (w *waiting) next() any {
+	first := w.messages[0]
+	w.bytes -= cost(first)
 	w.messages[0] = nil
 	w.messages = w.messages[1:]
 	if len(w.messages) == 0 {
 		w.messages = nil
 	}
+	return first
+}
+
+// back puts a message first again.
+func (w *waiting) back(msg any) {
+	w.messages, w.bytes = slices.Insert(w.messages, 0, msg), w.bytes+cost(msg)
 }
 
 func cost(msg any) int {
@@ -65,10 +74,10 @@ func (a *supervisor) wait(ctx actor.Context, msg any) {
 	a.waiting.add(msg)
 }
 
-// stall has everything wait, a message first that could not be decided, until the store works.
+// stall has everything wait until the store works, first the message that could not be decided.
 func (a *supervisor) stall(ctx actor.Context, msg any, err error) {
 	if _, later := msg.(tick); !later {
-		a.waiting.add(msg)
+		a.waiting.back(msg)
 	}
 	a.phase = stalled
 	a.storeFailed(ctx, "decision not stored", err)
@@ -93,17 +102,18 @@ func (a *supervisor) retry(ctx actor.Context) {
 func (a *supervisor) resume(ctx actor.Context) {
 	a.phase = running
 	count := len(a.waiting.messages)
-	for len(a.waiting.messages) > 0 {
-		if err := a.handle(ctx, a.waiting.messages[0]); err != nil {
-			a.phase = stalled
-			a.storeFailed(ctx, "decision not stored", err)
+	for {
+		var msg any = tick{}
+		if len(a.waiting.messages) > 0 {
+			msg = a.waiting.next() // one that makes it panic must not come again
+		}
+		if err := a.handle(ctx, msg); err != nil {
+			a.stall(ctx, msg, err)
 			return
 		}
-		a.waiting.drop()
-	}
-	if err := a.handle(ctx, tick{}); err != nil {
-		a.stall(ctx, tick{}, err)
-		return
+		if _, last := msg.(tick); last {
+			break
+		}
 	}
 	if count > 0 {
 		a.log.Debug().Int("messages", count).Msg("fleet caught up")
