@@ -2,7 +2,6 @@ package actors
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -10,25 +9,20 @@ import (
 
 	"github.com/urban-robot/urban-robot/actors/fleet"
 	"github.com/urban-robot/urban-robot/deploy"
-)
-
-var (
-	// ErrUnknownFleet means that no fleet has this name.
-	ErrUnknownFleet = errors.New("no such fleet")
-	// ErrUnavailable means that the fleet's supervisor did not answer: it is not loaded, or its state cannot be stored.
-	ErrUnavailable = errors.New("the fleet does not answer now")
+	"github.com/urban-robot/urban-robot/protocol/admin"
 )
 
 // answerTimeout is how long somebody who asks waits.
 const answerTimeout = 30 * time.Second
 
-// Outcome is what came of a request.
-type Outcome struct {
-	Outcome fleet.Outcome
-	Text    string // for people
+// outcome answers a request.
+type outcome struct {
+	result fleet.Outcome
+	text   string // for people
+	view   fleet.View
 }
 
-// From somebody who asks to a supervisor. The answer is a fleet.View, or an Outcome.
+// From somebody who asks to a supervisor. The answer is a fleet.View, or an outcome.
 type (
 	viewed struct{}
 	asked  struct {
@@ -45,44 +39,6 @@ const (
 	requestRollback
 	requestTryAgain
 )
-
-// Fleets lists the fleets' names, in the order of the configuration.
-func (s *System) Fleets() []string {
-	names := make([]string, len(s.config.Fleets))
-	for i, f := range s.config.Fleets {
-		names[i] = f.Name
-	}
-	return names
-}
-
-// View returns a fleet as it is now. ErrUnknownFleet, ErrUnavailable.
-func (s *System) View(ctx context.Context, name string) (fleet.View, error) {
-	answer, err := s.ask(ctx, name, viewed{})
-	if err != nil {
-		return fleet.View{}, err
-	}
-	view, ok := answer.(fleet.View)
-	if !ok {
-		return fleet.View{}, fmt.Errorf("view fleet %s: %w", name, ErrUnavailable)
-	}
-	return view, nil
-}
-
-// Deploy asks for what a reference stands for to be put into service; empty: what the fleet follows. who is for the record.
-// ErrUnknownFleet, ErrUnavailable.
-func (s *System) Deploy(ctx context.Context, name, reference, who string) (Outcome, error) {
-	return s.request(ctx, name, asked{reference: reference, who: who, what: requestDeploy})
-}
-
-// Rollback asks for a release that was good; empty: the one before. ErrUnknownFleet, ErrUnavailable.
-func (s *System) Rollback(ctx context.Context, name, release, who string) (Outcome, error) {
-	return s.request(ctx, name, asked{reference: release, who: who, what: requestRollback})
-}
-
-// TryAgain lifts a halt and the refusal of the last release. ErrUnknownFleet, ErrUnavailable.
-func (s *System) TryAgain(ctx context.Context, name, who string) (Outcome, error) {
-	return s.request(ctx, name, asked{who: who, what: requestTryAgain})
-}
 
 // Push tells a fleet of a push that its webhook has accepted. It does not wait for what comes of it.
 func (s *System) Push(name, commit, who string) {
@@ -105,34 +61,26 @@ func (s *System) ProcessExited(name string, e deploy.Exit) {
 	}
 }
 
-func (s *System) request(ctx context.Context, name string, msg asked) (Outcome, error) {
-	answer, err := s.ask(ctx, name, msg)
-	if err != nil {
-		return Outcome{}, err
-	}
-	outcome, ok := answer.(Outcome)
-	if !ok {
-		return Outcome{}, fmt.Errorf("ask fleet %s: %w", name, ErrUnavailable)
-	}
-	return outcome, nil
-}
-
-func (s *System) ask(ctx context.Context, name string, msg any) (any, error) {
+// ask asks a fleet's supervisor and returns its answer. admin.ErrNotFound, admin.ErrUnavailable.
+func ask[T any](ctx context.Context, s *System, name string, msg any) (answer T, err error) {
 	n := s.running.Load()
 	if n == nil {
-		return nil, ErrUnavailable
+		return answer, fmt.Errorf("fleet %s: %w", name, admin.ErrUnavailable)
 	}
 	pid, ok := n.fleets.supervisors[name]
 	if !ok {
-		return nil, fmt.Errorf("%s: %w", name, ErrUnknownFleet)
+		return answer, fmt.Errorf("fleet %s: %w", name, admin.ErrNotFound)
 	}
 	within := answerTimeout
 	if deadline, ok := ctx.Deadline(); ok {
 		within = min(within, time.Until(deadline))
 	}
-	answer, err := n.root.RequestFuture(pid, msg, within).Result()
-	if err != nil || ctx.Err() != nil {
-		return nil, fmt.Errorf("ask fleet %s: %w", name, errors.Join(ErrUnavailable, ctx.Err()))
+	said, err := n.root.RequestFuture(pid, msg, within).Result()
+	if ctx.Err() != nil {
+		return answer, ctx.Err()
+	}
+	if answer, ok = said.(T); err != nil || !ok {
+		return answer, fmt.Errorf("fleet %s: %w", name, admin.ErrUnavailable)
 	}
 	return answer, nil
 }
@@ -151,7 +99,7 @@ func (a *supervisor) asked(ctx actor.Context, msg asked) {
 	case a.driver != nil:
 		ctx.Send(a.driver, resolve{reference: msg.reference, who: msg.who, ticket: ticket})
 	case msg.reference == "":
-		a.respond(ctx, ticket, Outcome{Outcome: fleet.Refused, Text: "this fleet has no driver that follows a branch; name the release"})
+		a.respond(ctx, ticket, outcome{result: fleet.Refused, text: "this fleet has no driver that follows a branch; name the release"})
 	default:
 		a.take(ctx, happened{ticket: ticket, fact: fleet.Deploy{Release: fleet.Release(msg.reference), Who: msg.who}})
 	}
@@ -165,13 +113,14 @@ func (a *supervisor) viewed(ctx actor.Context) {
 }
 
 // respond answers who waits with a ticket.
-func (a *supervisor) respond(ctx actor.Context, ticket uint64, o Outcome) {
+func (a *supervisor) respond(ctx actor.Context, ticket uint64, o outcome) {
 	if sender := a.tickets.redeem(ticket); sender != nil {
+		o.view = a.fleet.View(time.Now())
 		ctx.Send(sender, o)
 		return
 	}
-	if o.Outcome == fleet.Refused {
-		a.log.Warn().Str("detail", o.Text).Msg("deploy refused")
+	if o.result == fleet.Refused {
+		a.log.Warn().Str("detail", o.text).Msg("deploy refused")
 	}
 }
 

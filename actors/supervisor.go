@@ -84,7 +84,7 @@ func (a *supervisor) returned(ctx actor.Context, msg any) {
 	case happened:
 		a.take(ctx, msg)
 	case refused:
-		a.respond(ctx, msg.ticket, Outcome{Outcome: fleet.Refused, Text: msg.text})
+		a.respond(ctx, msg.ticket, outcome{result: fleet.Refused, text: msg.text})
 	case wake:
 		a.alarm.stop()
 		ctx.Send(ctx.Self(), tick{})
@@ -183,7 +183,7 @@ func (a *supervisor) perform(ctx actor.Context, effect fleet.Effect, msg any) {
 			ctx.Send(a.driver, drive{effect: effect})
 		}
 	case fleet.Respond:
-		a.respond(ctx, effect.Ticket, Outcome{Outcome: effect.Outcome, Text: effect.Text})
+		a.respond(ctx, effect.Ticket, outcome{result: effect.Outcome, text: effect.Text})
 	case fleet.Alert:
 		if a.config.Alert != nil {
 			a.config.Alert(effect)

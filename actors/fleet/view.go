@@ -41,6 +41,11 @@ type ClientView struct {
 	Verdict  Verdict
 }
 
+// Standby reports whether the client can take over at once, for all that is known.
+func (c ClientView) Standby() bool {
+	return c.State == StateComa && c.Verdict.Result != ResultFail && c.Verdict.Result != ResultError
+}
+
 // ProcessView is a process as people see it.
 type ProcessView struct {
 	Instance string
