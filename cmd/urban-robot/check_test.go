@@ -47,6 +47,7 @@ func TestCheckSaysWhatServeWouldDo(t *testing.T) {
 		{name: "public", file: strings.Replace(public, ", log: {}", "", 1)},
 		{name: "refused", file: public, code: exitFailed},
 		{name: "git", file: gitConfigFile},
+		{name: "command", file: commandConfigFile},
 	} {
 		for _, format := range []string{"text", "json"} {
 			t.Run(tt.name+" as "+format, func(t *testing.T) {
@@ -85,6 +86,25 @@ const gitConfigFile = `fleets:
     token: {env: KEY}
     restart: {backoff: 5s}
     deploy: {driver: git, repository: git@example.org:neon.git, command: [./neon], webhook: {provider: gitea, secret: {env: HOOK}}}
+`
+
+// Every command of the driver command, and as few as there can be.
+const commandConfigFile = `fleets:
+  helium:
+    token: {env: TOKEN}
+    deploy:
+      driver: command
+      start: [systemctl, --user, start, helium]
+      stop: [./stop.sh]
+      status: [./status.sh]
+      prepare: [./prepare.sh]
+      resolve: [./resolve.sh]
+      collect: [./collect.sh]
+      timeout: 1m
+      poll: 1h
+  neon:
+    token: {env: KEY}
+    deploy: {driver: command, start: [./start.sh], stop: [./stop.sh]}
 `
 
 // The settings that check prints are a configuration with the same meaning.

@@ -176,8 +176,7 @@ func TestConfigRefusesBranches(t *testing.T) {
 
 func TestConfigRefusesDeployContradictions(t *testing.T) {
 	const at = configFile + ":4:"
-	const nothing = "means nothing while deploy.driver is none, which deploys nothing; " +
-		"write driver: git, with a repository and a command, or leave this out"
+	const nothing = "means nothing to the driver none; write driver: git, or leave this out"
 	for _, tt := range []refusedConfig{
 		{name: "git without repository and command", file: "    deploy: {driver: git}", want: []string{
 			at + "5: fleets.helium.deploy.command: is missing: what starts the bot; write a list such as [python3, main.py]",
@@ -193,6 +192,22 @@ func TestConfigRefusesDeployContradictions(t *testing.T) {
 		{name: "a poll of nothing", file: "    deploy: {poll: 1m}", want: []string{at + "14: fleets.helium.deploy.poll: " + nothing}},
 		{name: "a webhook for nothing", file: "    deploy: {webhook: {provider: github, secret: {env: HOOK}}}", want: []string{
 			at + "24: fleets.helium.deploy.webhook.provider: " + nothing,
+		}},
+		{name: "commands for git", file: driven + "stop: [x]}", want: []string{
+			at + "58: fleets.helium.deploy.stop: means nothing to the driver git; write driver: command, or leave this out",
+		}},
+		{name: "a repository for commands", file: "    deploy: {driver: command, start: [x], stop: [x], repository: ./x}", want: []string{
+			at + "54: fleets.helium.deploy.repository: means nothing to the driver command; write driver: git, or leave this out",
+		}},
+		{name: "commands that nobody runs", file: "    deploy: {start: [x], stop: [x]}", want: []string{
+			at + "14: fleets.helium.deploy.start: means nothing to the driver none; write driver: command, or leave this out",
+		}},
+		{name: "no commands", file: "    deploy: {driver: command}", want: []string{
+			at + "5: fleets.helium.deploy.start: is missing: what starts the bot; write a list such as [./start.sh]",
+			at + "5: fleets.helium.deploy.stop: is missing: what ends the bot; write a list such as [./stop.sh]",
+		}},
+		{name: "a poll of commands that find nothing", file: "    deploy: {driver: command, start: [x], stop: [x], poll: 1m}", want: []string{
+			at + "54: fleets.helium.deploy.poll: needs deploy.resolve, which says what there is to deploy; write one, or a webhook",
 		}},
 		{name: "a webhook without a secret", file: driven + "webhook: {provider: github}}", want: []string{
 			at + "58: fleets.helium.deploy.webhook.secret: is missing: without it anybody could deploy; " +
@@ -271,6 +286,22 @@ func TestConfigRefusesDeployContradictions(t *testing.T) {
 	} {
 		t.Run(tt.name, tt.check)
 	}
+}
+
+func TestConfigReadsCommands(t *testing.T) {
+	clean(t)
+	write(t, configFile, commandConfigFile)
+
+	c, err := loadConfig("--config", configFile)
+
+	require.NoError(t, err)
+	want := defaultDeploy()
+	want.Driver, want.Dir, want.Poll = "command", "urban-robot.d/helium", time.Hour
+	want.Commands = commandsConfig{
+		Start: []string{"systemctl", "--user", "start", "helium"}, Stop: []string{"./stop.sh"}, Status: []string{"./status.sh"},
+		Prepare: []string{"./prepare.sh"}, Resolve: []string{"./resolve.sh"}, Collect: []string{"./collect.sh"}, Timeout: time.Minute,
+	}
+	assert.Equal(t, want, c.Fleets[0].Deploy)
 }
 
 func TestConfigDeployPrecedence(t *testing.T) {

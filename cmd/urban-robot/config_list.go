@@ -47,12 +47,25 @@ func arguments(to *[]string) value {
 		return nil
 	})
 	v.kind = "command"
+	return emptyIsNone(v, to)
+}
+
+// emptyIsNone makes an empty list the same as one that is not written.
+func emptyIsNone(v value, to *[]string) value {
+	set := v.set
+	v.set = func(n *node) error {
+		err := set(n)
+		if len(*to) == 0 {
+			*to = nil
+		}
+		return err
+	}
 	return v
 }
 
 // variables is a list of names of variables, or of the beginnings of names, followed by *.
 func variables(to *[]string, most int) value {
-	return listOf(to, "[DATABASE_URL, MUSIC_*]", func(items []string) error {
+	v := listOf(to, "[DATABASE_URL, MUSIC_*]", func(items []string) error {
 		if len(items) > most {
 			return fmt.Errorf("has %d names; write at most %d", len(items), most)
 		}
@@ -63,6 +76,7 @@ func variables(to *[]string, most int) value {
 		}
 		return once(items)
 	})
+	return emptyIsNone(v, to)
 }
 
 func variableName(name string) bool {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/url"
@@ -79,39 +80,61 @@ func (v checker) deploy(f *fleetConfig, path string) {
 	if v.refused[key("driver")] {
 		return
 	}
-	switch d.Driver {
-	case driverNone:
-		v.undriven(d, key)
-	case driverGit:
-		if d.Git.Repository == "" {
-			v.against("is missing: where the code of the bot is; write one such as "+exampleRepository, key("repository"))
-		}
-		if len(d.Git.Command) == 0 {
-			v.against("is missing: what starts the bot; write a list such as [python3, main.py]", key("command"))
-		}
-	}
+	v.foreign(d, key)
+	v.needed(d, key)
 	if info, err := os.Stat(d.Dir); d.driven() && err == nil && !info.IsDir() {
 		v.against(fmt.Sprintf("%s is not a directory; write the path of one, which need not exist", d.Dir), key("dir"))
 	}
 }
 
-// undriven refuses what is to be deployed where nothing is.
-func (v checker) undriven(d *deployConfig, key func(string) string) {
+// needed refuses a driver that lacks something.
+func (v checker) needed(d *deployConfig, key func(string) string) {
+	for _, missing := range []struct {
+		driver string
+		yes    bool
+		name   string
+		text   string
+	}{
+		{driverGit, d.Git.Repository == "", "repository", "is missing: where the code of the bot is; write one such as " + exampleRepository},
+		{driverGit, len(d.Git.Command) == 0, "command", "is missing: what starts the bot; write a list such as [python3, main.py]"},
+		{driverCommand, len(d.Commands.Start) == 0, "start", "is missing: what starts the bot; write a list such as [./start.sh]"},
+		{driverCommand, len(d.Commands.Stop) == 0, "stop", "is missing: what ends the bot; write a list such as [./stop.sh]"},
+		{
+			driverCommand, d.Poll > 0 && len(d.Commands.Resolve) == 0, "poll",
+			"needs deploy.resolve, which says what there is to deploy; write one, or a webhook",
+		},
+	} {
+		if missing.yes && missing.driver == d.Driver {
+			v.against(missing.text, key(missing.name))
+		}
+	}
+}
+
+// foreign refuses what the driver does not know: somebody expects something of it.
+func (v checker) foreign(d *deployConfig, key func(string) string) {
 	for _, given := range []struct {
 		name string
 		yes  bool
+		by   string // the driver that knows it; empty: every one but none
 	}{
-		{"repository", d.Git.Repository != ""},
-		{"setup", len(d.Git.Setup) > 0},
-		{"command", len(d.Git.Command) > 0},
-		{"poll", d.Poll > 0},
-		{"webhook.provider", d.Webhook.Provider != noProvider},
+		{"repository", d.Git.Repository != "", driverGit},
+		{"setup", len(d.Git.Setup) > 0, driverGit},
+		{"command", len(d.Git.Command) > 0, driverGit},
+		{"start", len(d.Commands.Start) > 0, driverCommand},
+		{"stop", len(d.Commands.Stop) > 0, driverCommand},
+		{"status", len(d.Commands.Status) > 0, driverCommand},
+		{"prepare", len(d.Commands.Prepare) > 0, driverCommand},
+		{"resolve", len(d.Commands.Resolve) > 0, driverCommand},
+		{"collect", len(d.Commands.Collect) > 0, driverCommand},
+		{"poll", d.Poll > 0, ""},
+		{"webhook.provider", d.Webhook.Provider != noProvider, ""},
 	} {
-		if given.yes {
-			v.against("means nothing while deploy.driver is none, which deploys nothing; write driver: git, with a repository and a command, "+
-				"or leave this out", key(given.name))
-			return
+		if !given.yes || given.by == d.Driver || given.by == "" && d.driven() {
+			continue
 		}
+		v.against(fmt.Sprintf("means nothing to the driver %s; write driver: %s, or leave this out", d.Driver, cmp.Or(given.by, driverGit)),
+			key(given.name))
+		return
 	}
 }
 

@@ -163,7 +163,8 @@ func TestConfigReadsEveryKey(t *testing.T) {
 				Setup: []string{"python3", "-m", "pip", "install", "-r", "requirements, all.txt"}, SetupTimeout: 5 * time.Minute,
 				Command: []string{"python3", "main.py"},
 			},
-			Webhook: webhookConfig{Provider: "github", Only: "[DEPLOY]"},
+			Commands: commandsConfig{Timeout: 5 * time.Minute},
+			Webhook:  webhookConfig{Provider: "github", Only: "[DEPLOY]"},
 		},
 		Alerts: []*alertConfig{{Level: "warning"}, {Level: "error"}},
 	}, f)

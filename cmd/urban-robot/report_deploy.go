@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -15,10 +16,14 @@ func reportDeploy(row rowFunc, f *fleetConfig) {
 		row("deploy", "with git from %s, branch %s%s", d.Git.Repository, d.Git.Branch, pollInWords(d))
 		row("setup", "%s", setupInWords(d.Git))
 		row("start", "%s", showCommand(d.Git.Command))
+		row("stop", "SIGTERM, and %s later SIGKILL", showDuration(d.Grace))
+		row("output", "%s of log files for each process%s", showSize(d.LogBytes), forwardInWords(d))
+	case driverCommand:
+		row("deploy", "with commands of yours, each within %s%s", showDuration(d.Commands.Timeout), pollInWords(d))
+		reportCommands(row, d.Commands)
 	}
 	if d.driven() {
-		row("processes", "%s between SIGTERM and SIGKILL; %s", showDuration(d.Grace), environmentInWords(d))
-		row("output", "%s of log files each%s", showSize(d.LogBytes), forwardInWords(d))
+		row("environment", "%s", environmentInWords(d))
 		row("directory", "%s, with at least %s", absolute(d.Dir), count(d.Keep, "good release"))
 		row("restarts", "%s", restartsInWords(f.Restart))
 	}
@@ -29,11 +34,28 @@ func reportDeploy(row rowFunc, f *fleetConfig) {
 	row("alerts", "%s", alertsInWords(f.Alerts))
 }
 
+func reportCommands(row rowFunc, c commandsConfig) {
+	for _, command := range []struct {
+		name      string
+		arguments []string
+		none      string
+	}{
+		{"resolve", c.Resolve, "a reference is the release"},
+		{"prepare", c.Prepare, "nothing to do"},
+		{"start", c.Start, ""},
+		{"stop", c.Stop, ""},
+		{"status", c.Status, "nobody says what runs"},
+		{"collect", c.Collect, "nothing is removed"},
+	} {
+		row(command.name, "%s", cmp.Or(showCommand(command.arguments), "none: "+command.none))
+	}
+}
+
 func pollInWords(d *deployConfig) string {
 	if d.Poll == 0 {
 		return ""
 	}
-	return fmt.Sprintf(", which is looked at every %s", showDuration(d.Poll))
+	return fmt.Sprintf("; looked for news every %s", showDuration(d.Poll))
 }
 
 func setupInWords(g gitConfig) string {
@@ -45,9 +67,9 @@ func setupInWords(g gitConfig) string {
 
 func environmentInWords(d *deployConfig) string {
 	if len(d.Environment) == 0 {
-		return "of our variables they get the usual ones alone"
+		return "the usual variables"
 	}
-	return "of our variables they get the usual ones and " + strings.Join(d.Environment, ", ")
+	return "the usual variables and " + strings.Join(d.Environment, ", ")
 }
 
 func forwardInWords(d *deployConfig) string {
@@ -119,6 +141,10 @@ func deployNotes(c *config, f *fleetConfig, note func(format string, args ...any
 	}
 	if insecure(d.Git.Repository) {
 		note("deploy.repository: it is not encrypted: whoever is on the way can change what runs here; use https or ssh")
+	}
+	if d.Driver == driverCommand && len(d.Commands.Status) == 0 {
+		note("deploy.status: without it nobody sees a bot die before its connection is lost and its lease is over, " +
+			"nor, after a restart of Urban Robot, what runs")
 	}
 	if webhook && !public(c.Listen) {
 		note("deploy.webhook: listen is for this machine only, so %s needs a proxy in front of it", d.Webhook.Provider)
