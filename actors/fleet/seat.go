@@ -25,7 +25,11 @@ func (t *turn) grant(s Seat, c Client, within time.Duration) Seat {
 // wakeUp grants a seat to a client in coma, or to a candidate that has passed.
 func (t *turn) wakeUp(s Seat, c Client) {
 	s = t.grant(s, c, t.Policy.Handover.Deadline)
-	c.Check, c.NextCheck, c.RestUntil = Check{}, time.Time{}, time.Time{}
+	if s.Candidate == c.ID {
+		s.Candidate = ""
+		t.putSeat(s)
+	}
+	c.Check, c.NextCheck, c.RestUntil, c.CandidateBy = Check{}, time.Time{}, time.Time{}, time.Time{}
 	t.put(c)
 	c = t.sendCache(c)
 	t.do(Tell{Client: c.ID, Command: protocol.ProcessCommands{Epoch: s.Epoch, Handled: s.Handled, Replay: true}})
