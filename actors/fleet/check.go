@@ -39,7 +39,7 @@ func (t *turn) nominate(s Seat, c Client) {
 	s.Candidate = c.ID
 	t.putSeat(s)
 	c.CandidateBy = t.at.Add(t.Policy.Health.CandidateDeadline)
-	c.Successes, c.Failures = 0, 0
+	c.Successes, c.Failures, c.Promoted = 0, 0, false
 	t.noteClient(c, "candidate nominated", "", "")
 	t.check(c, protocol.PhaseCandidate)
 }
@@ -256,7 +256,7 @@ func (t *turn) praise(c Client) {
 	}
 	t.record(r)
 	t.releases = t.releases.Set(r.Release, r)
-	t.lastGood = r.Release
+	t.lastGood = newestGood(t.releases)
 	t.noteClient(c, "release good", "", "")
 	if t.Policy.Outdated != PartingShutdown {
 		return
