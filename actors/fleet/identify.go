@@ -137,7 +137,7 @@ func (t *turn) returned(c *Client, fact Identify) {
 func (t *turn) greet(c Client) {
 	s := t.seat(c.Seat)
 	holds := s.Holder == c.ID
-	if !holds && s.Phase == SeatVacant && t.coldStart(c) {
+	if !holds && !c.Fenced && s.Phase == SeatVacant && t.coldStart(c) {
 		s = t.grant(s, c, t.Policy.Ready)
 		holds = true
 	}
