@@ -51,6 +51,7 @@ const (
 	faultDeploy
 	faultAway
 	faultOutage
+	faultOffline
 	faultKinds
 )
 
@@ -71,7 +72,7 @@ func simPolicy() Policy {
 
 // mixes are all kinds of schedules; a schedule's seed picks one.
 func mixes() []mix {
-	even := [faultKinds]int{4, 3, 3, 2, 1, 4, 1, 2, 6, 1, 3, 1, 1}
+	even := [faultKinds]int{4, 3, 3, 2, 1, 4, 1, 2, 6, 1, 3, 1, 1, 3}
 	base := mix{
 		bots: 3, full: 1, quirks: 0.3, faults: 4 * time.Second, length: 90 * time.Second, stalls: 0.01, stall: 2 * time.Second,
 		downtime: 3 * time.Second, cacheTime: 200 * time.Millisecond, cacheFails: 0.05, loginFails: 0.05, exits: 0.4,
@@ -208,6 +209,11 @@ func (w *world) strike(kind fault, b *bot) {
 	case faultCut:
 		if b.conn != nil {
 			b.conn.cut("fault")
+		}
+	case faultOffline:
+		b.offline = w.now + w.between(0, 60*time.Second)
+		if b.conn != nil {
+			b.conn.cut("offline")
 		}
 	case faultKill:
 		b.kill()
