@@ -58,7 +58,7 @@ func (a *supervisor) loaded(ctx actor.Context, msg loaded) {
 		a.log.Error().AnErr("err", err).Int("seat", seat).Msg("stored cache damaged")
 	}
 	a.term, a.caches, a.fleet = msg.term, msg.caches, fleet.Restore(a.config.Policy, msg.stored, time.Now())
-	a.log.Info().Uint64("term", uint64(a.term)).Str("release", string(a.fleet.LastGood())).Msg("fleet loaded")
+	a.log.Info().Uint64("term", uint64(a.term)).Msg("fleet loaded")
 	a.resume(ctx)
 }
 
