@@ -122,7 +122,7 @@ func (t *turn) returned(c *Client, fact Identify) {
 	mine := s.Phase == SeatLost && s.Instance == c.Instance && s.Epoch == session.Epoch
 	switch {
 	case mine && session.Active:
-		s.Phase, s.Holder, s.Adopted, s.Due = SeatGranted, c.ID, true, t.at.Add(t.Policy.Ready)
+		s.Phase, s.Holder, s.Adopted, s.Due, s.Closing = SeatGranted, c.ID, true, t.at.Add(t.Policy.Ready), ""
 		t.putSeat(s)
 		t.noteClient(*c, "holder adopted", "", "")
 	case mine:

@@ -42,7 +42,7 @@ func (t *turn) vacate(s Seat, why string, handled []string) {
 		s.Before = s.Holder
 	}
 	s.Phase, s.Holder, s.Instance, s.Adopted, s.Since = SeatVacant, "", "", false, t.at
-	s.Due, s.BakeUntil, s.Swap = time.Time{}, time.Time{}, Swap{}
+	s.Due, s.Closing, s.BakeUntil, s.Swap = time.Time{}, "", time.Time{}, Swap{}
 	s.Handled = slices.Clone(handled)
 	t.putSeat(s)
 	t.record(SeatRecord{Seat: s.ID, Epoch: s.Epoch, Release: s.Release, Since: t.at, Handled: s.Handled})
