@@ -194,3 +194,32 @@ func TestCommandEventHasTheConfiguredName(t *testing.T) {
 		b.saw("ack 1 ok", "hello true 1", "ack 2 ok", "cmd:ok 1", "cmd:health_check bake")
 	})
 }
+
+func TestEndOfRunIsBoundedWhateverTheStoreDoes(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.start()
+		w.holder().says(cacheOf("{}"))
+		w.memory.DelayWrites(time.Hour)
+		w.system.Received("c1", inboundOf(cacheOf("{}")))
+		w.system.Received("c1", inboundOf(protocol.Coma{}))
+		began := time.Now()
+		w.stop()
+		if took := time.Since(began); took > 20*time.Second {
+			t.Errorf("Run() took %v to end, want 20 s at most", took)
+		}
+	})
+}
+
+func TestEndOfRunBeforeTheFleetIsLoaded(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.memory.DelayWrites(time.Hour)
+		w.run()
+		w.join("1.0.0")
+		w.isReady(false)
+		began := time.Now()
+		w.stop()
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("Run() took %v to end, want 10 s at most", took)
+		}
+	})
+}

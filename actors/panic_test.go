@@ -46,6 +46,21 @@ func TestClientThatPanicsAtOnce(t *testing.T) {
 	})
 }
 
+func TestParentOfClientsThatPanicsCostsAllConnections(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.start()
+		holder := w.holder()
+		for range 2 * restarts {
+			w.system.Opened(nil)
+		}
+		holder.saw("abort")
+		w.logged(1, "seat lost")
+		w.isReady(true)
+		back := w.join("1.0.0", session(1))
+		back.saw("ack 1 ok", "hello true 1")
+	})
+}
+
 func TestSupervisorThatPanicsRestartsFromTheStore(t *testing.T) {
 	inBubble(t, func(w *world) {
 		failing := w.brittle()

@@ -70,6 +70,22 @@ func TestTrailOutlivesFailures(t *testing.T) {
 	})
 }
 
+func TestTrailThatGoesWithADecisionEndsTheOutage(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.start()
+		b := w.holder()
+		w.pass(time.Minute)
+		w.memory.FailWrites(1, errDisk)
+		b.healthy()
+		w.isReady(false)
+		b.says(protocol.Coma{})
+		b.saw("health_check bake", "ack 4 ok", "ack 5 ok")
+		w.pass(time.Second)
+		w.isReady(true)
+		w.logged(1, "store works again")
+	})
+}
+
 func TestTrailIsFlushedAtTheEnd(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.start()
