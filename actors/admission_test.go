@@ -104,7 +104,7 @@ func TestClientThatDoesNotIdentify(t *testing.T) {
 func TestClientThatDoesNotLeave(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.start()
-		b := w.holder("1.0.0")
+		b := w.holder()
 		b.says(protocol.Shutdown{})
 		b.saw("ack 4 ok")
 		w.pass(9 * time.Second)
@@ -126,7 +126,7 @@ func TestClientThatLeavesBeforeItIdentifies(t *testing.T) {
 func TestSecondConnectionOfOneInstanceReplacesTheFirst(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.start()
-		first := w.holder("1.0.0")
+		first := w.holder()
 		second := w.join("1.0.0", session(1))
 		first.saw("abort")
 		second.saw("ack 1 ok", "hello true 1")

@@ -60,7 +60,7 @@ func TestCacheGoesOutAsTheClientCanTakeIt(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			inBubble(t, func(w *world) {
 				w.start()
-				holder := w.holder("1.0.0")
+				holder := w.holder()
 				peer := c.peer
 				if !peer.Address.IsValid() {
 					peer.Address = netip.MustParseAddr("127.0.0.1")
@@ -90,8 +90,8 @@ func TestCacheGoesOutAsTheClientCanTakeIt(t *testing.T) {
 func TestCacheWithBinaryPartsGoesOutInOneEvent(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.start()
-		holder := w.holder("1.0.0")
-		other := w.standby("1.0.0", instance("other"), chunks)
+		holder := w.holder()
+		other := w.standby(chunks)
 		holder.says(protocol.CacheSync{Cache: protocol.Cache{
 			JSON: []byte(`[{"_placeholder":true,"num":0},1]`), Attachments: [][]byte{make([]byte, 2<<20)},
 		}})
@@ -102,8 +102,8 @@ func TestCacheWithBinaryPartsGoesOutInOneEvent(t *testing.T) {
 func TestPartsWaitForTheirWindow(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.start()
-		holder := w.holder("1.0.0")
-		other := w.standby("1.0.0", instance("other"), chunks).slowly()
+		holder := w.holder()
+		other := w.standby(chunks).slowly()
 		holder.says(sized(2<<20, "a"))
 		other.saw(partsOf(1, 0, 4)...)
 		other.takes(1)
@@ -132,8 +132,8 @@ func TestNewerCacheTakesOver(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			inBubble(t, func(w *world) {
 				w.start()
-				holder := w.holder("1.0.0")
-				other := w.standby("1.0.0", instance("other"), chunks).slowly()
+				holder := w.holder()
+				other := w.standby(chunks).slowly()
 				holder.says(sized(2<<20, "a"))
 				other.saw(partsOf(1, 0, 4)...)
 				holder.says(c.newer)
@@ -160,8 +160,8 @@ func TestNewerCacheTakesOver(t *testing.T) {
 // handOver brings a swap with a cache to where the new one should be told process_commands.
 func (w *world) handOver(cache protocol.Event) (old, fresh *bot) {
 	w.t.Helper()
-	old = w.holder("1.0.0")
-	fresh = w.candidate("2.0.0", chunks).slowly()
+	old = w.holder()
+	fresh = w.candidate(chunks).slowly()
 	fresh.healthy()
 	fresh.saw("ack 3 ok")
 	old.says(cache)
@@ -216,8 +216,8 @@ func TestConnectionThatClosesWithACacheUnderWay(t *testing.T) {
 func TestCacheArrivesInParts(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.start()
-		holder := w.holder("1.0.0", chunks)
-		other := w.standby("1.0.0", instance("other"))
+		holder := w.holder(chunks)
+		other := w.standby()
 		cache := sized(1<<20, "a")
 		var acks []string
 		for i, part := range protocol.SplitCache("mine", cache.Cache) {
@@ -236,7 +236,7 @@ func TestWrongPartsAreRefused(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.config.Strikes = 4
 		w.start()
-		holder := w.holder("1.0.0", chunks)
+		holder := w.holder(chunks)
 		parts := protocol.SplitCache("mine", sized(1<<20, "a").Cache)
 		holder.says(parts[0])
 		holder.says(parts[2])
@@ -261,8 +261,8 @@ func TestCacheThatTheRulesRefuse(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.policy().CacheBytes = 1 << 20
 		w.start()
-		holder := w.holder("1.0.0")
-		other := w.standby("1.0.0", instance("other"))
+		holder := w.holder()
+		other := w.standby()
 		other.says(cacheOf("{}"))
 		other.saw("ack 4 not_allowed")
 		holder.says(sized(1<<20+1, "a"))
@@ -274,7 +274,7 @@ func TestCacheThatTheRulesRefuse(t *testing.T) {
 func TestNewcomerGetsTheStoredCacheAfterARestart(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.start()
-		w.holder("1.0.0").says(sized(2<<20, "a"))
+		w.holder().says(sized(2<<20, "a"))
 		w.stop()
 		w.start()
 		back := w.join("1.0.0", session(1), chunks)

@@ -8,8 +8,19 @@
 // A client lets fleet.DecideClient judge what arrives on its connection and passes on what is legal; a supervisor lets
 // fleet.Decide answer that, stores what must survive, and only then sends the effects back as orders. The supervisor never
 // touches a connection, a client never touches the store. Everything that takes time runs outside (outside.go) and comes back as a
-// message.
+// message; but for what must survive a supervisor waits, no longer than for one transaction.
+//
+// While the store does not work nothing is decided: what comes in waits (waiting.go), and is decided when the store works again, at
+// that time and in the order in which it came, so that nobody is told what is not stored and nobody is late because of us.
 //
 // When a supervisor fails it is restarted from the store, and the connections of its fleet are cut, so that its clients come
 // back just as they do after a restart of the whole service: one way back, not two. Who restarts whom stands in system.go.
+//
+//	system.go            Config, System, who restarts whom
+//	messages.go          every message of ours
+//	clients.go client.go parcel.go      the connections, and caches on their way in and out
+//	supervisor.go supervisor_store.go waiting.go trail.go     the fleet, its store, and what waits for it
+//	registry.go          how a client reaches its fleet, the seam for a cluster
+//	outside.go           work away from the mailboxes, alarms
+//	telemetry.go         the log
 package actors

@@ -118,8 +118,8 @@ func TestFailingStoreHoldsEverythingBack(t *testing.T) {
 func TestNoDeadlinePassesWhileTheStoreFails(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.start()
-		old := w.holder("1.0.0")
-		fresh := w.candidate("2.0.0")
+		old := w.holder()
+		fresh := w.candidate()
 		fresh.healthy()
 		old.saw("coma handover")
 		fresh.forgets()
@@ -203,7 +203,7 @@ func TestSupersededSupervisorTellsNobodyAnything(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(w *world) {
 				w.start()
-				holder := w.holder("1.0.0")
+				holder := w.holder()
 				waits := w.join("1.0.0", instance("waits"))
 				waits.saw("ack 1 ok", "hello false 1")
 				if _, _, err := snapshot(w.memory); err != nil {
@@ -229,7 +229,7 @@ func TestDecisionThatCannotBeRestartsTheSupervisor(t *testing.T) {
 			inBubble(t, func(w *world) {
 				failing := w.brittle()
 				w.start()
-				holder := w.holder("1.0.0")
+				holder := w.holder()
 				failing.apply.fails(fmt.Errorf("apply: %w", cause))
 				other := w.join("1.0.0", instance("other"))
 				failing.apply.works()
@@ -247,8 +247,8 @@ func TestCacheThatCannotBeStored(t *testing.T) {
 	inBubble(t, func(w *world) {
 		failing := w.brittle()
 		w.start()
-		holder := w.holder("1.0.0")
-		other := w.standby("1.0.0", instance("other"))
+		holder := w.holder()
+		other := w.standby()
 		failing.save.fails(errDisk)
 		holder.says(cacheOf(`{"a":1}`))
 		holder.saw("ack 4 unavailable")
@@ -266,7 +266,7 @@ func TestCacheThatCannotBeStored(t *testing.T) {
 func TestWhatWaitsForTheStoreIsBounded(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.start()
-		holder := w.holder("1.0.0")
+		holder := w.holder()
 		w.memory.FailWrites(1_000_000, errDisk)
 		stuck := w.join("1.0.0", instance("stuck"))
 		large := cacheOf(`"` + strings.Repeat("x", 16<<20-2) + `"`)
@@ -300,7 +300,7 @@ func TestDamagedCacheIsDoneWithout(t *testing.T) {
 		inBubble(t, func(w *world) {
 			failing := w.brittle()
 			w.start()
-			w.holder("1.0.0").says(cacheOf("{}"))
+			w.holder().says(cacheOf("{}"))
 			w.stop()
 			failing.load.fails(cause)
 			w.start()
@@ -317,7 +317,7 @@ func TestCacheThatCannotBeLoadedYet(t *testing.T) {
 	inBubble(t, func(w *world) {
 		failing := w.brittle()
 		w.start()
-		w.holder("1.0.0").says(cacheOf("{}"))
+		w.holder().says(cacheOf("{}"))
 		w.stop()
 		failing.load.fails(errDisk)
 		w.run()

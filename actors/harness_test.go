@@ -70,7 +70,7 @@ func inBubble(t *testing.T, story func(w *world)) {
 func newWorld(t testing.TB) *world {
 	memory := storetest.NewMemory()
 	w := &world{t: t, memory: memory, store: memory, log: &lockedLog{}}
-	w.config = Config{Fleets: []FleetConfig{{
+	w.config = Config{Log: zerolog.New(w.log).Level(zerolog.TraceLevel), Fleets: []FleetConfig{{
 		Name: theFleet, Token: protocol.NewToken(theToken), Key: protocol.NewToken(theKey), Policy: testPolicy(),
 	}}}
 	return w
@@ -83,7 +83,6 @@ func (w *world) policy() *fleet.Policy { return &w.config.Fleets[0].Policy }
 func (w *world) run() {
 	w.t.Helper()
 	w.config.Store = w.store
-	w.config.Log = zerolog.New(w.log).Level(zerolog.TraceLevel)
 	system, err := New(w.config)
 	if err != nil {
 		w.t.Fatalf("New() = %v, want nil", err)

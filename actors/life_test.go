@@ -11,10 +11,10 @@ func cacheOf(json string) protocol.CacheSync {
 	return protocol.CacheSync{Cache: protocol.Cache{JSON: []byte(json)}}
 }
 
-// holder lets a first client of the version take the vacant seat.
-func (w *world) holder(version string, change ...func(*protocol.Identify)) *bot {
+// holder lets a first client, of version 1.0.0, take the vacant seat.
+func (w *world) holder(change ...func(*protocol.Identify)) *bot {
 	w.t.Helper()
-	b := w.join(version, change...)
+	b := w.join("1.0.0", change...)
 	b.saw("ack 1 ok", "hello true 1")
 	b.says(protocol.Ready{})
 	b.saw("ack 2 ok", "ok 1", "health_check bake")
@@ -23,10 +23,10 @@ func (w *world) holder(version string, change ...func(*protocol.Identify)) *bot 
 	return b
 }
 
-// candidate brings a newer client up to its health check.
-func (w *world) candidate(version string, change ...func(*protocol.Identify)) *bot {
+// candidate brings a client of version 2.0.0 up to its health check.
+func (w *world) candidate(change ...func(*protocol.Identify)) *bot {
 	w.t.Helper()
-	b := w.join(version, change...)
+	b := w.join("2.0.0", change...)
 	b.saw("ack 1 ok", "hello false 1")
 	b.says(protocol.Ready{})
 	b.saw("ack 2 ok", "health_check candidate")
@@ -34,9 +34,9 @@ func (w *world) candidate(version string, change ...func(*protocol.Identify)) *b
 }
 
 // standby brings a client of the holder's version into coma.
-func (w *world) standby(version string, change ...func(*protocol.Identify)) *bot {
+func (w *world) standby(change ...func(*protocol.Identify)) *bot {
 	w.t.Helper()
-	b := w.join(version, change...)
+	b := w.join("1.0.0", append(change, instance("other"))...)
 	b.says(protocol.Ready{})
 	b.says(protocol.Coma{})
 	return b.forgets()
@@ -45,8 +45,8 @@ func (w *world) standby(version string, change ...func(*protocol.Identify)) *bot
 func TestSwap(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.start()
-		old := w.holder("1.0.0")
-		fresh := w.candidate("2.0.0")
+		old := w.holder()
+		fresh := w.candidate()
 		fresh.healthy()
 		fresh.saw("ack 3 ok")
 		old.saw("coma handover")
@@ -68,8 +68,8 @@ func TestSwap(t *testing.T) {
 func TestSwapSendsTheCacheBeforeTheSeat(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.start()
-		old := w.holder("1.0.0")
-		fresh := w.candidate("2.0.0")
+		old := w.holder()
+		fresh := w.candidate()
 		fresh.healthy()
 		old.saw("coma handover")
 		fresh.forgets()
@@ -85,8 +85,8 @@ func TestSwapSendsTheCacheBeforeTheSeat(t *testing.T) {
 func TestRefusal(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.start()
-		old := w.holder("1.0.0")
-		bad := w.candidate("2.0.0")
+		old := w.holder()
+		bad := w.candidate()
 		bad.says(report(false))
 		bad.saw("ack 3 ok", "shutdown health_check_failure")
 		bad.says(protocol.Shutdown{})
@@ -101,8 +101,8 @@ func TestRefusal(t *testing.T) {
 func TestLostHolderIsReplacedAfterItsLease(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.start()
-		holder := w.holder("1.0.0")
-		other := w.standby("1.0.0", func(e *protocol.Identify) { e.Instance = "other" })
+		holder := w.holder()
+		other := w.standby()
 		holder.goes()
 		w.pass(31 * time.Second)
 		other.saw()
@@ -116,8 +116,8 @@ func TestLostHolderIsReplacedAfterItsLease(t *testing.T) {
 func TestProvenDeathGivesTheSeatAwayAtOnce(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.start()
-		holder := w.holder("1.0.0")
-		other := w.standby("1.0.0", func(e *protocol.Identify) { e.Instance = "other" })
+		holder := w.holder()
+		other := w.standby()
 		w.system.Exited("no such fleet", "i-1.0.0")
 		w.system.Exited(theFleet, "i-1.0.0")
 		holder.saw("abort")
@@ -128,8 +128,8 @@ func TestProvenDeathGivesTheSeatAwayAtOnce(t *testing.T) {
 func TestRestartAdoptsTheHolder(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.start()
-		holder := w.holder("1.0.0")
-		w.standby("1.0.0", func(e *protocol.Identify) { e.Instance = "other" })
+		holder := w.holder()
+		w.standby()
 		writes := w.memory.Writes()
 		w.stop()
 		if n := w.memory.Writes() - writes; n > 1 { // the audit trail
@@ -160,7 +160,7 @@ func TestRestartAdoptsTheHolder(t *testing.T) {
 func TestEndOfRunStoresNothingThatCostsTheSeat(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.start()
-		w.holder("1.0.0")
+		w.holder()
 		w.stop()
 		if s := w.seat(); s.Epoch != 1 || s.Instance != "i-1.0.0" {
 			t.Errorf("stored seat = %+v, want epoch 1 of i-1.0.0", s)
@@ -192,5 +192,34 @@ func TestCommandEventHasTheConfiguredName(t *testing.T) {
 		b := w.join("1.0.0")
 		b.says(protocol.Ready{})
 		b.saw("ack 1 ok", "hello true 1", "ack 2 ok", "cmd:ok 1", "cmd:health_check bake")
+	})
+}
+
+func TestEndOfRunIsBoundedWhateverTheStoreDoes(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.start()
+		w.holder().says(cacheOf("{}"))
+		w.memory.DelayWrites(time.Hour)
+		w.system.Received("c1", inboundOf(cacheOf("{}")))
+		w.system.Received("c1", inboundOf(protocol.Coma{}))
+		began := time.Now()
+		w.stop()
+		if took := time.Since(began); took > 20*time.Second {
+			t.Errorf("Run() took %v to end, want 20 s at most", took)
+		}
+	})
+}
+
+func TestEndOfRunBeforeTheFleetIsLoaded(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.memory.DelayWrites(time.Hour)
+		w.run()
+		w.join("1.0.0")
+		w.isReady(false)
+		began := time.Now()
+		w.stop()
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("Run() took %v to end, want 10 s at most", took)
+		}
 	})
 }

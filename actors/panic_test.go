@@ -17,8 +17,8 @@ import (
 func TestClientThatPanicsCostsItsOwnConnection(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.start()
-		holder := w.holder("1.0.0")
-		other := w.standby("1.0.0", instance("other"))
+		holder := w.holder()
+		other := w.standby()
 		holder.onSend = func(socketio.Frame) { panic(cacheOf("secret-cache-content")) }
 		holder.tells(protocol.HealthReport{CheckID: "not asked for"})
 		holder.says(protocol.Ready{}) // ok makes it panic
@@ -46,12 +46,27 @@ func TestClientThatPanicsAtOnce(t *testing.T) {
 	})
 }
 
+func TestParentOfClientsThatPanicsCostsAllConnections(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.start()
+		holder := w.holder()
+		for range 2 * restarts {
+			w.system.Opened(nil)
+		}
+		holder.saw("abort")
+		w.logged(1, "seat lost")
+		w.isReady(true)
+		back := w.join("1.0.0", session(1))
+		back.saw("ack 1 ok", "hello true 1")
+	})
+}
+
 func TestSupervisorThatPanicsRestartsFromTheStore(t *testing.T) {
 	inBubble(t, func(w *world) {
 		failing := w.brittle()
 		w.start()
-		holder := w.holder("1.0.0")
-		other := w.standby("1.0.0", instance("other"))
+		holder := w.holder()
+		other := w.standby()
 		failing.apply.panics()
 		unlucky := w.join("1.0.0", instance("unlucky"))
 		failing.apply.works()
@@ -76,7 +91,7 @@ func TestPanicOutsideIsOneOfItsActor(t *testing.T) {
 	inBubble(t, func(w *world) {
 		failing := w.brittle()
 		w.start()
-		holder := w.holder("1.0.0")
+		holder := w.holder()
 		failing.save.panics()
 		holder.says(cacheOf(`"secret-cache-content"`))
 		holder.saw("abort")
@@ -90,7 +105,7 @@ func TestProofOfDeathSurvivesAPanic(t *testing.T) {
 		failing := w.brittle()
 		w.policy().Lease = 0
 		w.start()
-		holder := w.holder("1.0.0")
+		holder := w.holder()
 		holder.goes()
 		failing.apply.fails(errDisk)
 		w.join("1.0.0", instance("other"))

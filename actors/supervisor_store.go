@@ -61,7 +61,7 @@ func (a *supervisor) loaded(ctx actor.Context, msg loaded) {
 	if err := a.startDriver(ctx); err != nil {
 		panic(err)
 	}
-	a.log.Info().Uint64("term", uint64(a.term)).Str("release", string(a.fleet.LastGood())).Msg("fleet loaded")
+	a.log.Info().Uint64("term", uint64(a.term)).Msg("fleet loaded")
 	a.resume(ctx)
 }
 

@@ -92,9 +92,13 @@ func (a *supervisor) retry(ctx actor.Context) {
 		a.resume(ctx)
 	case running, over:
 	}
-	if a.phase == running {
-		a.trail.pausing = false
-		a.saveTrail(ctx)
+	if a.phase != running {
+		return
+	}
+	a.trail.pausing = false
+	a.saveTrail(ctx)
+	if a.trail.batch == nil { // it went with a decision
+		a.storeWorks()
 	}
 }
 

@@ -233,8 +233,25 @@ func (t *turn) disconnect(c Client, fact Disconnect) {
 	t.part(c, fact.Said, fact.Reason)
 }
 
-// gone forgets a connection that is closed, or that we close.
-func (t *turn) gone(c Client, why string) { t.part(c, false, why) }
+// gone forgets a connection that we close. Until it is closed its client may hear of us, and so keep its lease alive.
+func (t *turn) gone(c Client, why string) {
+	held := t.seat(c.Seat).Holder == c.ID
+	t.part(c, false, why)
+	if s := t.seat(c.Seat); held && s.Phase == SeatLost {
+		s.Closing = c.ID
+		t.putSeat(s)
+	}
+}
+
+// closed takes note that a connection which we closed has ended: a lease counts from here.
+func (t *turn) closed(id ClientID) {
+	for it := t.seats.Iterator(); !it.Done(); {
+		if _, s, _ := it.Next(); s.Closing == id && id != "" {
+			s.Closing, s.Due = "", t.Policy.leaseOver(t.at)
+			t.putSeat(s)
+		}
+	}
+}
 
 // part forgets a connection. If the client was told to shut down and said itself, in due form, that it disconnects, then
 // that is its answer.

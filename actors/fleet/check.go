@@ -41,7 +41,7 @@ func (t *turn) nominate(s Seat, c Client) {
 	s.Candidate = c.ID
 	t.putSeat(s)
 	c.CandidateBy = t.at.Add(t.Policy.Health.CandidateDeadline)
-	c.Successes, c.Failures = 0, 0
+	c.Successes, c.Failures, c.Promoted = 0, 0, false
 	t.noteClient(c, "candidate nominated", "", "")
 	t.arrived(c, StageCandidate)
 	t.check(c, protocol.PhaseCandidate)
@@ -241,7 +241,7 @@ func (t *turn) praise(c Client) {
 	}
 	t.record(r)
 	t.releases = t.releases.Set(r.Release, r)
-	t.lastGood = r.Release
+	t.lastGood = newestGood(t.releases)
 	t.noteClient(c, "release good", "", "")
 	if t.onTrial(c.Release) {
 		t.alert(AlertInfo, "promoted", c.Release, "", "it is the last known good release")

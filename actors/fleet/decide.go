@@ -100,6 +100,7 @@ func (t *turn) handle(e Event) {
 func (t *turn) stranger(e Event) {
 	switch e.Fact.(type) {
 	case Disconnect:
+		t.closed(e.Client)
 	case Shutdown:
 		t.answer(e, nil)
 	default:

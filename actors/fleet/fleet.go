@@ -99,6 +99,7 @@ type Seat struct {
 	Adopted  bool      // granted again to one who may still be processing: it was never told to stop
 	Since    time.Time // of the grant
 	Due      time.Time // Granted: ready is due. Lost: the lease is over; zero: never
+	Closing  ClientID  // Lost: we end its holder's connection, and it is not known to have ended
 	Handled  []string
 
 	Swap        Swap

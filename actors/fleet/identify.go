@@ -133,7 +133,7 @@ func (t *turn) returned(c *Client, fact Identify) {
 	mine := s.Phase == SeatLost && s.Instance == c.Instance && s.Epoch == session.Epoch
 	switch {
 	case mine && session.Active:
-		s.Phase, s.Holder, s.Adopted, s.Due = SeatGranted, c.ID, true, t.at.Add(t.Policy.Ready)
+		s.Phase, s.Holder, s.Adopted, s.Due, s.Closing = SeatGranted, c.ID, true, t.at.Add(t.Policy.Ready), ""
 		t.putSeat(s)
 		t.noteClient(*c, "holder adopted", "", "")
 	case mine:
@@ -148,7 +148,7 @@ func (t *turn) returned(c *Client, fact Identify) {
 func (t *turn) greet(c Client) {
 	s := t.seat(c.Seat)
 	holds := s.Holder == c.ID
-	if !holds && s.Phase == SeatVacant && t.coldStart(c) {
+	if !holds && !c.Fenced && s.Phase == SeatVacant && t.coldStart(c) {
 		s = t.grant(s, c, t.Policy.Ready)
 		holds = true
 	}

@@ -73,7 +73,7 @@ func (t *turn) nextLogin(id int) {
 		}
 		t.setLane(id, rest)
 		c, ok := t.clients.Get(next)
-		if !ok || !c.Waiting {
+		if !ok || !c.Waiting || t.bad(c.Release) { // a refused one is about to be told so
 			continue
 		}
 		if t.bad(c.Release) {

@@ -26,7 +26,11 @@ func (t *turn) grant(s Seat, c Client, within time.Duration) Seat {
 // wakeUp grants a seat to a client in coma, or to a candidate that has passed.
 func (t *turn) wakeUp(s Seat, c Client) {
 	s = t.grant(s, c, t.Policy.Handover.Deadline)
-	c.Check, c.NextCheck, c.RestUntil = Check{}, time.Time{}, time.Time{}
+	if s.Candidate == c.ID {
+		s.Candidate = ""
+		t.putSeat(s)
+	}
+	c.Check, c.NextCheck, c.RestUntil, c.CandidateBy = Check{}, time.Time{}, time.Time{}, time.Time{}
 	t.put(c)
 	c = t.sendCache(c)
 	t.do(Tell{Client: c.ID, Command: protocol.ProcessCommands{Epoch: s.Epoch, Handled: s.Handled, Replay: true}})
@@ -39,7 +43,7 @@ func (t *turn) vacate(s Seat, why string, handled []string) {
 		s.Before = s.Holder
 	}
 	s.Phase, s.Holder, s.Instance, s.Adopted, s.Since = SeatVacant, "", "", false, t.at
-	s.Due, s.BakeUntil, s.Swap = time.Time{}, time.Time{}, Swap{}
+	s.Due, s.Closing, s.BakeUntil, s.Swap = time.Time{}, "", time.Time{}, Swap{}
 	s.Handled = slices.Clone(handled)
 	t.putSeat(s)
 	t.record(SeatRecord{Seat: s.ID, Epoch: s.Epoch, Release: s.Release, Since: t.at, Handled: s.Handled})

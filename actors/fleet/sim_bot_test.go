@@ -55,6 +55,7 @@ type bot struct {
 	conn    *conn
 	backlog []parcel      // what its kernel has while it is frozen
 	backoff time.Duration // it was refused
+	offline time.Duration // until when it cannot connect
 	busy    time.Duration // commands are answered in order
 }
 
@@ -173,7 +174,7 @@ func (b *bot) connect() {
 	if b.conn != nil || b.leaving {
 		return
 	}
-	if !b.w.sup.alive {
+	if !b.w.sup.alive || b.w.now < b.offline {
 		b.later(b.w.between(200*time.Millisecond, 2*time.Second), b.connect)
 		return
 	}
@@ -197,6 +198,7 @@ func (b *bot) identify(c *conn) {
 			e.Session = &protocol.Session{Epoch: b.seen, Active: b.active(), Ready: b.discord == loggedIn}
 		}
 	}
+	c.claim = e.Session
 	c.say(e, 0)
 }
 

@@ -122,7 +122,11 @@ func (b *bot) giveUp() {
 	}
 	b.granted, b.processing = false, false
 	c := b.conn
-	b.reply(c, 0, func() { b.renounce(c, "own") })
+	b.reply(c, 0, func() {
+		if !b.granted { // meanwhile
+			b.renounce(c, "own")
+		}
+	})
 }
 
 // renounce says that the bot has stopped by itself. Before ready it has no word for that but to come back.

@@ -40,6 +40,8 @@ func inspectSeat(before, after Seat, f Fleet) string {
 		return fmt.Sprintf("1 seat %d of %q is held by %q of seat %d", after.ID, after.Instance, holder.Instance, holder.Seat)
 	case after.Phase == SeatGranted && after.Due.IsZero():
 		return fmt.Sprintf("5 seat %d is granted without a deadline", after.ID)
+	case after.Phase != SeatLost && after.Closing != "":
+		return fmt.Sprintf("1 seat %d is %s and waits for the end of %s", after.ID, after.Phase, after.Closing)
 	case after.Phase == SeatLost && after.Due.IsZero() && f.Policy.Lease > 0:
 		return fmt.Sprintf("5 seat %d is lost for ever", after.ID)
 	}

@@ -33,6 +33,9 @@ func (w *world) checkHello(c *conn, say Say) {
 		return
 	}
 	c.hellos++
+	if stale := c.claim; stale != nil && stale.Active && say.Hello.ProcessCommands && stale.Epoch != say.Hello.Epoch {
+		w.fail("2", "%s claims epoch %d, which is over, and is told to process with %d", c.id, stale.Epoch, say.Hello.Epoch)
+	}
 	if c.actor.Fleet == "" || c.hellos > 1 {
 		w.fail("7", "%s gets a token: %d hellos, fleet %q", c.id, c.hellos, c.actor.Fleet)
 	}

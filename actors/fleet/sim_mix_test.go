@@ -28,6 +28,7 @@ type mix struct {
 	loginFails float64
 	exits      float64       // that a process's death is reported
 	restart    time.Duration // of a process, at most
+	leave      time.Duration // a client has for going after shutdown
 	backoff    time.Duration // of a bot that was refused
 	releases   []Release
 	weights    [faultKinds]int
@@ -51,6 +52,7 @@ const (
 	faultDeploy
 	faultAway
 	faultOutage
+	faultOffline
 	faultKinds
 )
 
@@ -72,11 +74,11 @@ func simPolicy() Policy {
 
 // mixes are all kinds of schedules; a schedule's seed picks one.
 func mixes() []mix {
-	even := [faultKinds]int{4, 3, 3, 2, 1, 4, 1, 2, 6, 1, 3, 1, 1}
+	even := [faultKinds]int{4, 3, 3, 2, 1, 4, 1, 2, 6, 1, 3, 1, 1, 3}
 	base := mix{
 		bots: 3, full: 1, quirks: 0.3, faults: 4 * time.Second, length: 90 * time.Second, stalls: 0.01, stall: 2 * time.Second,
 		downtime: 3 * time.Second, cacheTime: 200 * time.Millisecond, cacheFails: 0.05, loginFails: 0.05, exits: 0.4,
-		restart: 8 * time.Second, backoff: 2 * time.Second, releases: semantic, weights: even, policy: func(*Policy) {},
+		leave: 5 * time.Second, restart: 8 * time.Second, backoff: 2 * time.Second, releases: semantic, weights: even, policy: func(*Policy) {},
 	}
 	vary := func(name string, change func(*mix)) mix {
 		m := base
@@ -104,6 +106,10 @@ func mixes() []mix {
 		vary("a supervisor that crashes, a store that stalls", func(m *mix) {
 			m.stalls, m.stall, m.downtime, m.weights[faultCrash] = 0.1, 25*time.Second, 25*time.Second, 8
 			m.cacheTime = 8 * time.Second
+		}),
+		vary("swaps by shutdown, a store that stalls", func(m *mix) {
+			m.stalls, m.stall, m.leave, m.quirks, m.releases = 0.15, 30*time.Second, 20*time.Second, 0.5, []Release{"1.0.0", "1.1.0", "2.0.0", "3.0.0", "4.0.0"}
+			m.policy = func(p *Policy) { p.Handover.To = PartingShutdown }
 		}),
 		vary("releases in no order", func(m *mix) {
 			m.full, m.releases = 0.7, []Release{"abc", "1.0.0", "10", "2", "2.0.0-rc.1", "2.0.0"}
@@ -209,6 +215,11 @@ func (w *world) strike(kind fault, b *bot) {
 	case faultCut:
 		if b.conn != nil {
 			b.conn.cut("fault")
+		}
+	case faultOffline:
+		b.offline = w.now + w.between(0, 60*time.Second)
+		if b.conn != nil {
+			b.conn.cut("offline")
 		}
 	case faultKill:
 		b.kill()

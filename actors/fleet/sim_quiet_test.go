@@ -11,7 +11,7 @@ func (w *world) settleDown() {
 	w.note("quiet from here")
 	w.quiet, w.outage = true, false
 	for _, b := range w.bots {
-		b.away = false
+		b.away, b.offline = false, 0
 		b.thaw()
 		if b.alive && !b.traits.healthy() {
 			b.kill()
@@ -128,6 +128,8 @@ func (w *world) disarray() string {
 			return fmt.Sprintf("5 %s is left in state %s", b.name, c.State)
 		case s.Holder != c.ID && c.Cache < s.Cache.Number:
 			return fmt.Sprintf("7 %s has cache %d, the newest is %d", b.name, c.Cache, s.Cache.Number)
+		case s.Holder != c.ID && b.data < w.store.contents[cacheKey{s.ID, s.Cache.Number}]:
+			return fmt.Sprintf("7 %s knows %d, less than the newest cache", b.name, b.data)
 		case c.State != b.conn.actor.State:
 			return fmt.Sprintf("5 %s is %s to its fleet and %s to its connection", b.name, c.State, b.conn.actor.State)
 		}

@@ -28,6 +28,7 @@ type conn struct {
 	readied bool                     // the bot has said ready
 	hellos  int                      // without an error, sent
 	acks    map[uint64]time.Duration // when each was asked for; negative: answered
+	claim   *protocol.Session        // what its bot said of its session before
 	nextAck uint64
 	passed  bool // the newest candidate check was answered by a report that passes
 }
@@ -86,8 +87,16 @@ func (c *conn) cut(why string) {
 	}
 	c.w.note("%s of %s is cut: %s", c.id, c.bot.name, why)
 	c.silence()
-	c.w.after(c.w.between(0, pingTimeout), func() { c.end(false, "ping timeout") })
-	c.w.after(c.w.between(0, pingTimeout), c.noticed)
+	c.w.after(c.notice(), func() { c.end(false, "ping timeout") })
+	c.w.after(c.notice(), c.noticed)
+}
+
+// notice is how long one side takes to notice that a connection is cut: it is told at once, or its pings time out.
+func (c *conn) notice() time.Duration {
+	if c.w.chance(0.4) {
+		return c.w.between(0, 100*time.Millisecond)
+	}
+	return c.w.between(0, pingTimeout)
 }
 
 // silence is the end of all packets. What the bot heard last was sent before; it may have been under way.

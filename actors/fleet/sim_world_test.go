@@ -53,7 +53,7 @@ func simulate(seed uint64, r rules, record bool) *world {
 	w.policy = simPolicy()
 	w.mix.policy(&w.policy)
 	w.admission = Admission{
-		Keys: map[string]protocol.Token{"fleet": {}}, Identify: 5 * time.Second, Leave: 5 * time.Second, Strikes: 10,
+		Keys: map[string]protocol.Token{"fleet": {}}, Identify: 5 * time.Second, Leave: w.mix.leave, Strikes: 10,
 	}
 	w.quality = map[Release]quality{}
 	for _, release := range w.mix.releases {

@@ -102,6 +102,8 @@ func (t *turn) tickSeat(s Seat) {
 	switch {
 	case s.Phase == SeatGranted && due(s.Due, t.at):
 		t.grantExpired(s)
+	case s.Phase == SeatLost && due(s.Due, t.at) && s.Closing != "":
+		t.closed(s.Closing) // the order to close may have waited for the store; by now it is given
 	case s.Phase == SeatLost && due(s.Due, t.at):
 		t.leaseEnded(s)
 	case s.Swap.active() && due(s.Swap.By, t.at):

@@ -120,6 +120,8 @@ numbered: --set fleets.helium.alerts.0.level=error, URBAN_ROBOT_FLEETS_HELIUM_AL
 A secret is never written, only named: {env: NAME} or {file: path}; the file must not be open to every user of the machine. As a
 flag or variable: --set fleets.helium.token.file=path, URBAN_ROBOT_FLEETS_HELIUM_TOKEN_FILE=path, or _ENV.
 
+Of the keys below deploy, those that begin with "git:" or "command:" in the table are for that driver alone.
+
 With no file and no fleet there is one fleet "default", whose token is in DISCORD_TOKEN, for bots on this machine.
 
 Keys:

@@ -78,7 +78,7 @@ func newFleetPath(name string) string {
 
 // meant says which variable to set instead of one that means nothing.
 func (r environmentReader) meant(name string) string {
-	known := append(botVariables(), configVariable)
+	known := slices.Concat(botVariables(), clientVariables(), []string{configVariable})
 	for _, v := range r.variables {
 		known = append(known, v.name)
 	}
@@ -99,7 +99,7 @@ func (r environmentReader) overrides(environment map[string]string, named []stri
 			named = append(named, text)
 		}
 	}
-	skip := slices.Concat(named, botVariables(), []string{configVariable})
+	skip := slices.Concat(named, botVariables(), clientVariables(), []string{configVariable})
 	var overrides []override
 	var unknown []problem
 	for _, name := range slices.Sorted(maps.Keys(environment)) {

@@ -6,8 +6,13 @@
 //	demo*.go               urban-robot demo
 //	check.go               urban-robot check; report*.go are its readable words
 //	version.go             urban-robot version
+//	admin.go               what the commands that talk to a running service share: arguments, tables
+//	status.go              urban-robot status
+//	versions.go            urban-robot versions
+//	rollout.go             urban-robot deploy, rollback, try-again; wait.go is their --wait
 //	output.go              -o text, -o json
 //	config.go              flags, and load, which returns a checked config: no other file reads flags for it
+//	config_client.go       where those commands find the service: --url, --token-file and their variables
 //	config_environment.go  variables: no other file reads the environment
 //	config_type.go         the config and its defaults
 //	config_schema.go       every key: its name, its kind, what it is for

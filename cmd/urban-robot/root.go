@@ -68,5 +68,6 @@ func newRoot() (root *cobra.Command, begun *bool) {
 		},
 	}
 	root.AddCommand(newServe(), newDemo(), newCheck(), newVersion(), newDemoBot())
+	root.AddCommand(newStatus(), newVersions(), newDeploy(), newRollback(), newTryAgain())
 	return root, begun
 }

@@ -30,7 +30,7 @@ type Kit struct {
 	Leaks      string                // its process prints the variable SECRET and ends
 	Breaks     string                // its setup prints "broken" and fails
 	Hangs      string                // its setup does not end in time
-	Missing    string                // what could be a release and is none
+	Missing    string                // what could be a release and is none; empty: it does not know which there are
 	Kill       func(deploy.Process)  // kills a process from outside
 	Settle     func(instance string) // waits until a process has done what it does first
 }

@@ -185,6 +185,21 @@ func TestWrongRequestsGetAProblem(t *testing.T) {
 	}
 }
 
+// Whatever way a path is written, it is below /api or it is nowhere.
+func TestNoPathGetsRoundTheToken(t *testing.T) {
+	url, _ := serve(t, everyFleet())
+	for _, path := range []string{
+		"/api/v1/fleets", "//api/v1/fleets", "/%61pi/v1/fleets", "/api%2fv1/fleets", "/x/../api/v1/fleets", "/./api/v1/fleets", "/api//v1/fleets",
+		"/api/v1/fleets/", "/API/v1/fleets",
+	} {
+		for _, method := range []string{"GET", "HEAD", "POST", "CONNECT"} {
+			status, _, text := request(t, method, url+path, "", map[string]string{"Authorization": ""})
+			assert.GreaterOrEqual(t, status, 400, path)
+			assert.NotContains(t, text, "helium")
+		}
+	}
+}
+
 func TestErrorsOfFleetsGetAProblem(t *testing.T) {
 	for _, tt := range []struct {
 		name    string

@@ -26,6 +26,8 @@ const (
 	fetchTimeout = 15 * time.Minute
 	// deadLogs is how many processes' log files outlive them.
 	deadLogs = 20
+	// mirror is the lock of the mirror: no release is called that.
+	mirror = "mirror"
 )
 
 var errStopped = errors.New("the driver has stopped")
@@ -78,15 +80,14 @@ type Driver struct {
 	mark       string // set before opened is closed
 	opened     chan struct{}
 	failed     error         // why it could not be opened; set before opened is closed
-	mirror     chan struct{} // held by whoever changes the mirror
+	locks      process.Locks // of releases, for whoever prepares, starts or removes one, and of the mirror for who changes it
 
-	mu       sync.Mutex
-	ran      bool
-	stopped  bool
-	calls    sync.WaitGroup
-	cancels  map[int]context.CancelCauseFunc // of the calls under way
-	last     int
-	releases map[string]chan struct{} // held by whoever prepares, starts or removes a release
+	mu      sync.Mutex
+	ran     bool
+	stopped bool
+	calls   sync.WaitGroup
+	cancels map[int]context.CancelCauseFunc // of the calls under way
+	last    int
 }
 
 // New checks the configuration; nothing is touched before Run.
@@ -110,8 +111,8 @@ func New(config Config) (*Driver, error) {
 		return nil, err
 	}
 	return &Driver{
-		config: config, repository: repository, table: table, opened: make(chan struct{}), mirror: make(chan struct{}, 1),
-		cancels: make(map[int]context.CancelCauseFunc), releases: make(map[string]chan struct{}),
+		config: config, repository: repository, table: table, opened: make(chan struct{}),
+		cancels: make(map[int]context.CancelCauseFunc),
 	}, nil
 }
 
@@ -152,11 +153,11 @@ func (d *Driver) Start(ctx context.Context, l deploy.Launch) (deploy.Process, er
 	if !fullHash(l.Release) {
 		return deploy.Process{}, unknown(l.Release)
 	}
-	release, err := d.claim(ctx, l.Release)
+	free, err := d.locks.Hold(ctx, l.Release)
 	if err != nil {
 		return deploy.Process{}, err
 	}
-	defer release()
+	defer free()
 	if !d.prepared(l.Release) {
 		return deploy.Process{}, fmt.Errorf("release %s is not prepared: %w", l.Release, deploy.ErrUnknownRelease)
 	}
@@ -275,31 +276,6 @@ func (d *Driver) begin(ctx context.Context) (context.Context, func(), error) {
 		d.mu.Unlock()
 		d.calls.Done()
 	}, nil
-}
-
-// claim keeps everybody else from preparing, starting and removing a release.
-func (d *Driver) claim(ctx context.Context, release string) (func(), error) {
-	return hold(ctx, d.claims(release))
-}
-
-func (d *Driver) claims(release string) chan struct{} {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	claims, ok := d.releases[release]
-	if !ok {
-		claims = make(chan struct{}, 1)
-		d.releases[release] = claims
-	}
-	return claims
-}
-
-func hold(ctx context.Context, lock chan struct{}) (func(), error) {
-	select {
-	case lock <- struct{}{}:
-		return func() { <-lock }, nil
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
 }
 
 func (d *Driver) path(parts ...string) string {

@@ -71,7 +71,7 @@ func (d *Driver) Resolve(ctx context.Context, reference string) (deploy.Revision
 
 // has says whether a release is in the mirror; nothing but a full hash is.
 func (d *Driver) has(ctx context.Context, release string) (bool, error) {
-	if _, err := os.Stat(d.path("mirror", "HEAD")); err != nil || !fullHash(release) {
+	if _, err := os.Stat(d.path(mirror, "HEAD")); err != nil || !fullHash(release) {
 		return false, nil //nolint:nilerr // there is no mirror yet
 	}
 	_, err := d.commit(ctx, release)
@@ -133,11 +133,11 @@ func line(text string) string {
 
 // fetch makes the mirror's branches and tags those of the repository, wherever they have moved.
 func (d *Driver) fetch(ctx context.Context) error {
-	release, err := hold(ctx, d.mirror)
+	free, err := d.locks.Hold(ctx, mirror)
 	if err != nil {
 		return err
 	}
-	defer release()
+	defer free()
 	ctx, cancel := context.WithTimeoutCause(ctx, fetchTimeout, fmt.Errorf("fetch did not end within %v", fetchTimeout))
 	defer cancel()
 	if err := d.makeMirror(ctx); err != nil {
@@ -151,11 +151,11 @@ func (d *Driver) fetch(ctx context.Context) error {
 }
 
 func (d *Driver) makeMirror(ctx context.Context) error {
-	if _, err := os.Stat(d.path("mirror", "HEAD")); err == nil {
+	if _, err := os.Stat(d.path(mirror, "HEAD")); err == nil {
 		return nil
 	}
 	// It gets its name when it is whole.
-	unfinished := d.path("trash", "mirror")
+	unfinished := d.path("trash", mirror)
 	if err := remove(unfinished); err != nil {
 		return err
 	}
@@ -163,16 +163,16 @@ func (d *Driver) makeMirror(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := remove(d.path("mirror")); err != nil {
+	if err := remove(d.path(mirror)); err != nil {
 		return err
 	}
-	return os.Rename(unfinished, d.path("mirror"))
+	return os.Rename(unfinished, d.path(mirror))
 }
 
 // unlockMirror removes the locks of gits that were killed. None is at work.
 func (d *Driver) unlockMirror() error {
-	objects := d.path("mirror", "objects")
-	err := filepath.WalkDir(d.path("mirror"), func(path string, entry fs.DirEntry, err error) error {
+	objects := d.path(mirror, "objects")
+	err := filepath.WalkDir(d.path(mirror), func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
@@ -191,7 +191,7 @@ func (d *Driver) unlockMirror() error {
 
 // git runs git on the mirror and returns what it printed.
 func (d *Driver) git(ctx context.Context, environ []string, args ...string) (string, error) {
-	return d.gitIn(ctx, d.config.Dir, environ, append([]string{"--git-dir=" + d.path("mirror")}, args...)...)
+	return d.gitIn(ctx, d.config.Dir, environ, append([]string{"--git-dir=" + d.path(mirror)}, args...)...)
 }
 
 func (d *Driver) gitIn(ctx context.Context, dir string, environ []string, args ...string) (string, error) {
@@ -207,7 +207,7 @@ func (d *Driver) gitIn(ctx context.Context, dir string, environ []string, args .
 	}.Run(ctx)
 	if err != nil {
 		// The first argument says where the mirror is, and is not what was attempted.
-		what := strings.TrimPrefix(strings.Join(args[:min(2, len(args))], " "), "--git-dir="+d.path("mirror")+" ")
+		what := strings.TrimPrefix(strings.Join(args[:min(2, len(args))], " "), "--git-dir="+d.path(mirror)+" ")
 		if text := strings.TrimSpace(stderr.Text(process.Secrets{})); text != "" {
 			return "", fmt.Errorf("git %s: %w: %s", what, err, credentials.ReplaceAllString(text, "://[redacted]@"))
 		}

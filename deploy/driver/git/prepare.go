@@ -40,7 +40,7 @@ func (d *Driver) Prepare(ctx context.Context, release string) error {
 	if !fullHash(release) {
 		return unknown(release)
 	}
-	free, err := d.claim(ctx, release)
+	free, err := d.locks.Hold(ctx, release)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (d *Driver) prepare(ctx context.Context, release string) error {
 
 // checkOut makes a worktree from nothing.
 func (d *Driver) checkOut(ctx context.Context, release string) error {
-	free, err := hold(ctx, d.mirror)
+	free, err := d.locks.Hold(ctx, mirror)
 	if err != nil {
 		return err
 	}
@@ -210,13 +210,11 @@ func (d *Driver) Collect(ctx context.Context, keep []string) error {
 }
 
 func (d *Driver) collect(release string) error {
-	claims := d.claims(release)
-	select {
-	case claims <- struct{}{}:
-		defer func() { <-claims }()
-	default:
+	free := d.locks.Try(release)
+	if free == nil {
 		return nil
 	}
+	defer free()
 	if d.runs(release) {
 		return nil
 	}
@@ -225,10 +223,10 @@ func (d *Driver) collect(release string) error {
 
 // tidy lets git forget the worktrees that are gone, and pack its objects when there are many.
 func (d *Driver) tidy(ctx context.Context) error {
-	if _, err := os.Stat(d.path("mirror", "HEAD")); err != nil {
+	if _, err := os.Stat(d.path(mirror, "HEAD")); err != nil {
 		return nil
 	}
-	free, err := hold(ctx, d.mirror)
+	free, err := d.locks.Hold(ctx, mirror)
 	if err != nil {
 		return err
 	}
