@@ -36,16 +36,10 @@ type request uint8
 
 const (
 	requestDeploy request = iota + 1
+	requestPush
 	requestRollback
 	requestTryAgain
 )
-
-// Push tells a fleet of a push that its webhook has accepted. It does not wait for what comes of it.
-func (s *System) Push(name, commit, who string) {
-	if n := s.running.Load(); n != nil {
-		n.fleets.Tell(name, asked{reference: commit, who: who, what: requestDeploy})
-	}
-}
 
 // ProcessExited tells a fleet that a process which its driver started has ended.
 func (s *System) ProcessExited(name string, e deploy.Exit) {
@@ -97,7 +91,7 @@ func (a *supervisor) asked(ctx actor.Context, msg asked) {
 	case msg.what == requestTryAgain:
 		a.take(ctx, happened{ticket: ticket, fact: fleet.TryAgain{Who: msg.who}})
 	case a.driver != nil:
-		ctx.Send(a.driver, resolve{reference: msg.reference, who: msg.who, ticket: ticket})
+		ctx.Send(a.driver, resolve{reference: msg.reference, who: msg.who, pushed: msg.what == requestPush, ticket: ticket})
 	case msg.reference == "":
 		a.respond(ctx, ticket, outcome{result: fleet.Refused, text: "this fleet has no driver that follows a branch; name the release"})
 	default:

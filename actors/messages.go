@@ -96,6 +96,7 @@ type (
 		reference string
 		who       string
 		only      fleet.Only
+		pushed    bool // the reference is a commit that was pushed
 		ticket    uint64
 	}
 	// happened is a fact from the driver, or a request that is resolved.

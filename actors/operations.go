@@ -55,6 +55,11 @@ func (o Operations) Deploy(ctx context.Context, name, reference, who string) (ad
 	return o.request(ctx, name, asked{reference: reference, who: who, what: requestDeploy})
 }
 
+// Push deploys a commit that was pushed, if it is still what the fleet follows.
+func (o Operations) Push(ctx context.Context, name, commit, who string) (admin.Outcome, error) {
+	return o.request(ctx, name, asked{reference: commit, who: who, what: requestPush})
+}
+
 // Rollback implements admin.Fleets.
 func (o Operations) Rollback(ctx context.Context, name, release, who string) (admin.Outcome, error) {
 	return o.request(ctx, name, asked{reference: release, who: who, what: requestRollback})
@@ -87,7 +92,7 @@ func (o Operations) request(ctx context.Context, name string, msg asked) (admin.
 		return admin.Outcome{}, err
 	}
 	out := admin.Outcome{Result: admin.Result(answer.result.String()), Text: answer.text}
-	if a := answer.view.Rollout.Attempt; answer.result == fleet.Accepted && a.Release != "" {
+	if a := answer.view.Rollout.Attempt; answer.result != fleet.Refused && a.Release != "" {
 		out.Release, out.Generation = string(a.Release), a.Generation
 	}
 	return out, nil

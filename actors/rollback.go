@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -104,7 +105,7 @@ func (a *rollback) surveyed(ctx actor.Context, msg surveyed) {
 		a.again.set(ctx.Self(), time.Now().Add(driverRetry), returned{life: a.life, message: retry{}})
 		return
 	}
-	ctx.Send(ctx.Parent(), happened{fact: fleet.Running{Instances: msg.instances}})
+	ctx.Send(ctx.Parent(), happened{fact: fleet.Running{Instances: msg.instances, Unknown: msg.err != nil}})
 	if a.config.Policy.Rollout.Driven {
 		a.resolve(ctx, resolve{who: "start", only: fleet.IfFirst})
 		a.pollLater(ctx)
@@ -121,7 +122,7 @@ func (a *rollback) pollLater(ctx actor.Context) {
 func (a *rollback) resolve(ctx actor.Context, msg resolve) {
 	driver, log := a.config.Driver, a.log
 	a.outside.do(ctx.Parent(), a.life, driverTimeout, func(within context.Context) any {
-		revision, err := driver.Resolve(within, msg.reference)
+		revision, err := revisionOf(within, driver, msg)
 		if err != nil {
 			log.Error().Err(err).Str("reason", msg.who).Msg("release not resolved")
 			return refused{ticket: msg.ticket, text: clip(err.Error())}
@@ -130,6 +131,22 @@ func (a *rollback) resolve(ctx actor.Context, msg resolve) {
 			Release: fleet.Release(revision.Release), Who: msg.who, Message: revision.Message, Only: msg.only,
 		}}
 	})
+}
+
+// revisionOf asks what a reference stands for. A pushed commit counts only where it is what the fleet follows now: an old delivery that
+// somebody repeats brings nothing back, and of many pushes the last one counts.
+func revisionOf(ctx context.Context, driver deploy.Driver, msg resolve) (deploy.Revision, error) {
+	if !msg.pushed {
+		return driver.Resolve(ctx, msg.reference)
+	}
+	tip, err := driver.Resolve(ctx, "")
+	switch {
+	case errors.Is(err, deploy.ErrNotSupported):
+		return driver.Resolve(ctx, msg.reference)
+	case err == nil && tip.Release != msg.reference:
+		return deploy.Revision{}, fmt.Errorf("%s is not what the branch stands at now: that is %s", msg.reference, tip.Release)
+	}
+	return tip, err
 }
 
 // drive begins what the rules want, or lines it up behind what is under way for the same process.

@@ -79,7 +79,10 @@ type Exited struct {
 }
 
 // Running says which processes of the fleet the driver finds alive. It is the first that a driven fleet hears of its driver.
-type Running struct{ Instances []string }
+type Running struct {
+	Instances []string
+	Unknown   bool // it cannot say: nobody is proven dead
+}
 
 // Prepared answers Prepare.
 type Prepared struct {

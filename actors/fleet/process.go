@@ -48,6 +48,12 @@ func (t *turn) processesOf(keep func(Process) bool) []Process {
 // ended while nobody looked; those that were not known are nobody's and end.
 func (t *turn) running(fact Running) {
 	t.surveyed = true
+	if fact.Unknown {
+		fact.Instances = nil
+		for _, p := range t.processesOf(func(Process) bool { return true }) {
+			fact.Instances = append(fact.Instances, p.Instance)
+		}
+	}
 	for _, p := range t.processesOf(func(p Process) bool { return !slices.Contains(fact.Instances, p.Instance) }) {
 		t.processes = t.processes.Delete(p.Instance)
 		t.recordProcess(p, true)

@@ -246,7 +246,7 @@ func policyOf(f *fleetConfig) fleet.Policy {
 			Daily: f.Login.Daily, Reserve: f.Login.Reserve, Spacing: f.Login.Spacing, Concurrency: f.Login.Concurrency,
 		},
 		Rollout: fleet.RolloutPolicy{
-			Driven: f.Deploy.driven(), SetupTimeout: f.Deploy.Git.SetupTimeout, Keep: f.Deploy.Keep,
+			Driven: f.Deploy.driven(), SetupTimeout: max(f.Deploy.Git.SetupTimeout, f.Deploy.Commands.Timeout), Keep: f.Deploy.Keep,
 			Reverts: f.Rollback.Max, RevertWindow: f.Rollback.Window, Restarts: f.Restart.Max, RestartWindow: f.Restart.Window,
 			BackoffMin: f.Restart.BackoffMin, BackoffMax: f.Restart.BackoffMax,
 		},

@@ -13,6 +13,7 @@ import (
 	"github.com/urban-robot/urban-robot/actors/alert"
 	"github.com/urban-robot/urban-robot/actors/fleet"
 	"github.com/urban-robot/urban-robot/deploy"
+	"github.com/urban-robot/urban-robot/deploy/driver/command"
 	"github.com/urban-robot/urban-robot/deploy/driver/git"
 	"github.com/urban-robot/urban-robot/protocol/admin"
 	"github.com/urban-robot/urban-robot/protocol/webhook"
@@ -37,6 +38,16 @@ func openDriver(f *fleetConfig, log zerolog.Logger, exited func(deploy.Exit)) (d
 		})
 		if err != nil {
 			return nil, fmt.Errorf("fleet %s: driver git: %w", f.Name, err)
+		}
+		return made, nil
+	case driverCommand:
+		k := d.Commands
+		made, err := command.New(command.Config{
+			Fleet: f.Name, Dir: d.Dir, Resolve: k.Resolve, Prepare: k.Prepare, Start: k.Start, Stop: k.Stop, Status: k.Status, Collect: k.Collect,
+			Timeout: k.Timeout, Passthrough: d.Environment, OnExit: exited, Log: log,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("fleet %s: driver command: %w", f.Name, err)
 		}
 		return made, nil
 	case driverNone:
@@ -101,7 +112,7 @@ func pusher(operations actors.Operations) webhook.PushFunc {
 	return func(ctx context.Context, name string, p webhook.Push) (string, error) {
 		within, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
-		answer, err := operations.Deploy(within, name, p.Commit, "webhook, push by "+p.Pusher)
+		answer, err := operations.Push(within, name, p.Commit, "webhook, push by "+p.Pusher)
 		switch {
 		case errors.Is(err, context.DeadlineExceeded):
 			return "it is being fetched; the audit trail says what comes of it", nil
