@@ -66,7 +66,7 @@ type parcel struct {
 }
 
 // spawn starts a process.
-func (w *world) spawn(release Release) *bot {
+func (w *world) spawn(release Release) {
 	w.spawned++
 	b := &bot{w: w, name: fmt.Sprintf("b%d", w.spawned), release: release, traits: w.randomTraits(), alive: true}
 	if b.traits.full {
@@ -75,7 +75,6 @@ func (w *world) spawn(release Release) *bot {
 	w.bots = append(w.bots, b)
 	w.note("%s starts: %s (%s) %+v", b.name, release, w.quality[release], b.traits)
 	b.later(w.between(0, 2*time.Second), b.connect)
-	return b
 }
 
 // wake lets something happen in the process: now, or when it is no longer frozen. from is the connection it comes from.
@@ -229,7 +228,9 @@ func (b *bot) hear(c *conn, effect Effect, content uint64) {
 	case Say:
 		b.hello(c, effect.Hello)
 	case Tell:
-		b.command(c, effect.Command)
+		if !b.leaving {
+			b.command(c, effect.Command)
+		}
 	}
 }
 

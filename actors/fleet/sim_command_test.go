@@ -8,9 +8,7 @@ import (
 
 // command does what the server says.
 func (b *bot) command(c *conn, command protocol.Command) {
-	if b.leaving {
-		return
-	}
+	never := b.traits.never == command.CommandName()
 	switch command := command.(type) {
 	case protocol.OK:
 		b.goAhead(c, command.Epoch)
@@ -19,32 +17,36 @@ func (b *bot) command(c *conn, command protocol.Command) {
 			return
 		}
 		b.granted = true
-		if b.traits.never != command.CommandName() {
+		if !never {
 			b.getReady(c, b.w.between(10*time.Millisecond, 300*time.Millisecond))
 		}
 	case protocol.EnterComa:
-		if b.outdated(command.Epoch) || b.traits.never == command.CommandName() {
+		if b.outdated(command.Epoch) || never {
 			return
 		}
 		b.granted, b.processing = false, false
 		b.finish(c, command.CacheSync, func() { c.say(protocol.Coma{Epoch: b.echo(command.Epoch)}, 0) })
 	case protocol.ShutDown:
-		if b.traits.never == command.CommandName() {
-			return
+		if !never {
+			b.obey(c, command)
 		}
-		b.granted, b.processing, b.leaving = false, false, true
-		b.finish(c, command.CacheSync, func() {
-			if !b.traits.curt {
-				c.say(protocol.Shutdown{Epoch: b.echo(command.Epoch)}, 0)
-			}
-			c.leave()
-			b.exit()
-		})
 	case protocol.HealthCheck:
-		if b.traits.never != command.CommandName() {
+		if !never {
 			b.report(c, command.CheckID)
 		}
 	}
+}
+
+// obey stops and leaves.
+func (b *bot) obey(c *conn, command protocol.ShutDown) {
+	b.granted, b.processing, b.leaving = false, false, true
+	b.finish(c, command.CacheSync, func() {
+		if !b.traits.curt {
+			c.say(protocol.Shutdown{Epoch: b.echo(command.Epoch)}, 0)
+		}
+		c.leave()
+		b.exit()
+	})
 }
 
 // outdated is an epoch lower than one seen; it is ignored by those who look.

@@ -16,35 +16,45 @@ func FuzzDecide(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 1, 0, 0, 6, 0, 0, 0, 1, 8, 1, 1, 0, 9, 0, 40, 9, 0, 40}) // a holder is lost and comes back
 	f.Add([]byte{0, 0, 0, 1, 0, 0, 3, 0, 1, 7, 0, 0, 0, 1, 1, 1, 1, 0, 2, 1, 4})   // a cache, a refused release
 	f.Add([]byte{0, 0, 8, 1, 0, 0, 5, 0, 1, 0, 1, 2, 0, 2, 3, 9, 0, 255, 8, 0, 0})
-	f.Fuzz(func(t *testing.T, script []byte) {
-		p := simPolicy()
-		if len(script) > 0 && script[0]%2 == 1 {
-			p.Shards, p.Login.Spacing, p.Outdated = 2, 0, PartingShutdown
+	f.Fuzz(play)
+}
+
+// play decides on a whole script.
+func play(t *testing.T, script []byte) {
+	p := simPolicy()
+	if len(script) > 0 && script[0]%2 == 1 {
+		p.Shards, p.Login.Spacing, p.Outdated = 2, 0, PartingShutdown
+	}
+	at := epoch0
+	state := Restore(p, Stored{}, at)
+	var kept []letter
+	for i := 0; i+2 < len(script) && i < 600; i += 3 {
+		e := fuzzed(script[i], script[i+1], script[i+2], state, &kept)
+		at = at.Add(time.Duration(script[i+2]%8) * 100 * time.Millisecond)
+		if _, tick := e.Fact.(Tick); tick {
+			at = at.Add(time.Duration(script[i+2]) * time.Second / 2)
 		}
-		at := epoch0
-		state := Restore(p, Stored{}, at)
-		var kept []letter
-		for i := 0; i+2 < len(script) && i < 600; i += 3 {
-			at = at.Add(time.Duration(script[i+2]%8) * 100 * time.Millisecond)
-			e := fuzzed(script[i], script[i+1], script[i+2], state, &kept)
-			if _, tick := e.Fact.(Tick); tick {
-				at = at.Add(time.Duration(script[i+2]) * time.Second / 2)
-			}
-			if e.At = at; e.Client != "" && e.Ack == 0 {
-				e.Ack = uint64(i + 1)
-			}
-			next, effects := Decide(e, state)
-			if problem := inspect(e, state, next, effects); problem != "" {
-				t.Fatalf("event %d, %T of %s: %s", i/3, e.Fact, e.Client, problem)
-			}
-			for _, effect := range effects {
-				if keep, ok := effect.(KeepCache); ok {
-					kept = append(kept, letter{event: Event{Client: keep.Client, Ack: keep.Ack, Fact: CacheStored{Record: keep.Record, Failed: i%7 == 0}}})
-				}
-			}
-			state = next
+		if e.At = at; e.Client != "" && e.Ack == 0 {
+			e.Ack = uint64(i + 1)
 		}
-	})
+		next, effects := Decide(e, state)
+		if problem := inspect(e, state, next, effects); problem != "" {
+			t.Fatalf("event %d, %T of %s: %s", i/3, e.Fact, e.Client, problem)
+		}
+		kept = append(kept, storedLater(effects, i%7 == 0)...)
+		state = next
+	}
+}
+
+// storedLater lists what comes of the caches to be stored.
+func storedLater(effects []Effect, failed bool) []letter {
+	var kept []letter
+	for _, effect := range effects {
+		if keep, ok := effect.(KeepCache); ok {
+			kept = append(kept, letter{event: Event{Client: keep.Client, Ack: keep.Ack, Fact: CacheStored{Record: keep.Record, Failed: failed}}})
+		}
+	}
+	return kept
 }
 
 // fuzzed makes an event of three bytes.

@@ -50,13 +50,8 @@ func inspectSeat(before, after Seat, f Fleet) string {
 
 // inspectEffect looks at one effect, with those before it.
 func inspectEffect(e Event, before, after Fleet, earlier []Effect, effect Effect) string {
-	if _, ok := effect.(Store); ok {
-		for _, other := range earlier {
-			if hangup, ok := other.(Hangup); !ok || !hangup.Abort {
-				return fmt.Sprintf("6 %T stands before the record", other)
-			}
-		}
-		return ""
+	if _, ok := effect.(Store); ok && len(earlier) > 0 {
+		return fmt.Sprintf("6 %T stands before the record", earlier[0])
 	}
 	epoch, grants := granted(effect)
 	if !grants {
@@ -72,10 +67,11 @@ func inspectEffect(e Event, before, after Fleet, earlier []Effect, effect Effect
 	if known, _ := after.releases.Get(client.Release); known.State == ReleaseBad && !kept(was, seat, client) {
 		return fmt.Sprintf("3 the seat goes to %s of the refused release %s", id, client.Release)
 	}
-	if tell, ok := effect.(Tell); ok {
-		if _, ok := tell.Command.(protocol.OK); ok {
-			return inspectOK(e, id, seat)
-		}
+	tell, _ := effect.(Tell)
+	switch tell.Command.(type) {
+	case protocol.OK:
+		return inspectOK(e, id, seat)
+	case protocol.ProcessCommands:
 		if seat.Epoch == was.Epoch {
 			return fmt.Sprintf("2 %s is granted the old epoch %d", id, epoch)
 		}
@@ -107,36 +103,44 @@ func clientOf(effect Effect) ClientID {
 	return ""
 }
 
-// inspectAnswers looks at what is owed to the one who sent the event: one acknowledgement, and for ready one command.
-func inspectAnswers(e Event, before Fleet, effects []Effect) string {
-	answers, commands, rejected, kept, confirmed := 0, 0, false, false, false
+// replies counts what is said to the one who sent an event.
+type replies struct{ answers, rejections, caches, commands int }
+
+func repliesTo(e Event, effects []Effect) replies {
+	var r replies
+	confirmed := false
 	for _, effect := range effects {
-		switch effect := effect.(type) {
-		case Answer:
-			if effect.Client == e.Client && effect.Ack == e.Ack {
-				answers++
-				rejected = rejected || effect.Err != nil
-			}
-		case KeepCache:
-			kept = true
-		case Tell:
-			_, ok := effect.Command.(protocol.OK)
-			if confirmed = confirmed || ok; effect.Client == e.Client && (ok || !confirmed) {
-				commands++ // what follows ok is no answer: the first check of a bake, the order to stop for a swap
+		if keep, ok := effect.(KeepCache); ok && keep.Client == e.Client {
+			r.caches++
+		}
+		if answer, ok := effect.(Answer); ok && answer.Client == e.Client && answer.Ack == e.Ack {
+			r.answers++
+			if answer.Err != nil {
+				r.rejections++
 			}
 		}
+		if tell, ok := effect.(Tell); ok && tell.Client == e.Client && !confirmed {
+			r.commands++
+			_, confirmed = tell.Command.(protocol.OK) // what follows is no answer: a bake's first check, the order to stop for a swap
+		}
 	}
-	if _, said := e.Fact.(Disconnect); !said && e.Ack != 0 && answers != 1 && (!kept || answers != 0) {
-		return fmt.Sprintf("7 %d acknowledgements of %T", answers, e.Fact)
+	return r
+}
+
+// inspectAnswers looks at what is owed to the one who sent the event: one acknowledgement, and for ready one command.
+func inspectAnswers(e Event, before Fleet, effects []Effect) string {
+	r := repliesTo(e, effects)
+	if _, said := e.Fact.(Disconnect); !said && e.Ack != 0 && r.answers+r.caches != 1 {
+		return fmt.Sprintf("7 %d acknowledgements of %T", r.answers, e.Fact)
 	}
 	c, known := before.Client(e.Client)
-	if _, ready := e.Fact.(Ready); !ready || rejected || !known {
+	if _, ready := e.Fact.(Ready); !ready || r.rejections > 0 || !known {
 		return ""
 	}
 	s := before.Seat(c.Seat)
 	underWay := c.Owed > 0 || s.Candidate == c.ID || s.Swap.From == c.ID && !s.Swap.Stopped || s.Swap.To == c.ID
-	if commands > 1 || commands == 0 && !underWay {
-		return fmt.Sprintf("2 ready of %s (%s) is answered by %d commands", c.ID, c.State, commands)
+	if r.commands > 1 || r.commands == 0 && !underWay {
+		return fmt.Sprintf("2 ready of %s (%s) is answered by %d commands", c.ID, c.State, r.commands)
 	}
 	return ""
 }

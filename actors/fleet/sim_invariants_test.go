@@ -88,22 +88,28 @@ func (w *world) checkStored(f Fleet) {
 			w.fail("6", "seat %d is %s, epoch %d, %q; stored are epoch %d, %q", id, seat.Phase, seat.Epoch, seat.Instance, r.Epoch, r.Instance)
 		}
 	}
+	w.checkStoredReleases(f)
+	for _, l := range f.logins {
+		if w.store.logins[l.Hour] != l.Count {
+			w.fail("6", "%d logins are counted, %d stored", l.Count, w.store.logins[l.Hour])
+		}
+	}
+	if w.failed != "" || !w.chance(0.02) {
+		return
+	}
+	again := Restore(w.policy, w.store.stored(), w.time())
+	if again.LastGood() != f.LastGood() || again.Logins(w.time()) != f.Logins(w.time()) {
+		w.fail("6", "last good %q and %d logins, from the store %q and %d", f.LastGood(), f.Logins(w.time()), again.LastGood(), again.Logins(w.time()))
+	}
+}
+
+func (w *world) checkStoredReleases(f Fleet) {
 	if f.releases.Len() != len(w.store.releases) {
 		w.fail("6", "%d releases are known, %d stored", f.releases.Len(), len(w.store.releases))
 	}
 	for release, r := range w.store.releases {
 		if known, _ := f.releases.Get(release); known.State != r.State {
 			w.fail("6", "release %s is %v, stored is %v", release, known.State, r.State)
-		}
-	}
-	for _, l := range f.logins {
-		if w.store.logins[l.Hour] != l.Count {
-			w.fail("6", "%d logins are counted, %d stored", l.Count, w.store.logins[l.Hour])
-		}
-	}
-	if w.failed == "" && w.chance(0.02) {
-		if again := Restore(w.policy, w.store.stored(), w.time()); again.LastGood() != f.LastGood() || again.Logins(w.time()) != f.Logins(w.time()) {
-			w.fail("6", "last good %q and %d logins, from the store %q and %d", f.LastGood(), f.Logins(w.time()), again.LastGood(), again.Logins(w.time()))
 		}
 	}
 }
@@ -132,19 +138,21 @@ func (w *world) checkProven(l letter, before, after Fleet, effects []Effect) {
 		}
 	}
 	for _, effect := range effects {
-		tell, ok := effect.(Tell)
-		if !ok {
-			continue
+		if tell, ok := effect.(Tell); ok {
+			w.checkCommand(tell, after)
 		}
-		if check, ok := tell.Command.(protocol.HealthCheck); ok && check.Phase == protocol.PhaseCandidate {
-			w.byID[tell.Client].passed = false
-		}
-		if reason, stop := stopping(tell.Command); stop && reason == protocol.ReasonHandover {
-			c, _ := after.Client(tell.Client)
-			to := after.Seat(c.Seat).Swap.To
-			if next := w.byID[to]; next == nil || !next.passed {
-				w.fail("3", "%s is told to stop for %q, which has not passed", tell.Client, to)
-			}
+	}
+}
+
+func (w *world) checkCommand(tell Tell, after Fleet) {
+	if check, ok := tell.Command.(protocol.HealthCheck); ok && check.Phase == protocol.PhaseCandidate {
+		w.byID[tell.Client].passed = false
+	}
+	if reason, stop := stopping(tell.Command); stop && reason == protocol.ReasonHandover {
+		c, _ := after.Client(tell.Client)
+		to := after.Seat(c.Seat).Swap.To
+		if next := w.byID[to]; next == nil || !next.passed {
+			w.fail("3", "%s is told to stop for %q, which has not passed", tell.Client, to)
 		}
 	}
 }

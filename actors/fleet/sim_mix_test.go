@@ -137,8 +137,8 @@ func (w *world) randomTraits() traits {
 	if w.quiet || !w.chance(w.mix.quirks) {
 		return t
 	}
-	switch w.chances.IntN(4) {
-	case 0:
+	switch w.chances.IntN(5) {
+	case 0, 4:
 		t.slow = w.between(time.Second, 10*time.Second)
 	case 1, 2:
 		t.never = pick(&w.clock, "ready", protocol.CommandHealthCheck, protocol.CommandProcessCommands, protocol.CommandComa, protocol.CommandShutdown)
@@ -235,7 +235,7 @@ func (w *world) strike(kind fault, b *bot) {
 	case faultAway:
 		b.away = true
 		w.after(w.between(0, 20*time.Second), func() { b.away = false })
-	default:
+	case faultGiveUp, faultQuit, faultReady, faultComa, faultHealth, faultWork, faultKinds:
 		b.wake(nil, func() { w.disorder(kind, b) })
 	}
 }
@@ -250,8 +250,11 @@ func (w *world) disorder(kind fault, b *bot) {
 		b.giveUp()
 	case faultQuit:
 		b.quit()
-	case faultReady:
-		b.getReady(b.conn, 0)
+	case faultReady: // Discord says READY once more, whatever else the bot is about to say
+		if !b.away && b.traits.never != "ready" {
+			b.conn.readied = true
+			b.conn.say(protocol.Ready{}, 0)
+		}
 	case faultComa:
 		if !b.granted && !b.processing {
 			b.giveUp()
@@ -260,6 +263,6 @@ func (w *world) disorder(kind fault, b *bot) {
 		b.report(b.conn, "")
 	case faultWork:
 		b.work()
-	default:
+	case faultCut, faultKill, faultFreeze, faultCrash, faultDeploy, faultAway, faultOutage, faultOffline, faultKinds: // not its own doing
 	}
 }

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ type mutation struct {
 
 // TestMutations breaks one rule after the other and counts the schedules until the simulation finds it.
 func TestMutations(t *testing.T) {
+	t.Parallel()
 	const most = 3000
 	for _, m := range mutations() {
 		t.Run(m.name, func(t *testing.T) {
@@ -40,71 +42,17 @@ func mutations() []mutation {
 func stateMutations() []mutation {
 	return []mutation{
 		{"the lease has no margin", policy(func(p *Policy) { p.LeaseMargin = 0 })},
-		{"the lease is over at once", afterwards(func(e Event, f Fleet) Fleet {
-			if _, gone := e.Fact.(Disconnect); gone {
-				f = expireLost(f, e.At)
-			}
-			return f
-		})},
-		{"the lease of before a crash is over", restored(func(f Fleet, at time.Time) Fleet { return expireLost(f, at) })},
+		{"the lease is over at once", afterwards(expireGone)},
+		{"the lease of before a crash is over", restored(expireLost)},
 		{"a stale session is adopted", beforehand(adoptAnything)},
-		{"the new one starts before the old one has stopped", func(r *rules) {
-			decide := r.decide
-			r.decide = func(e Event, f Fleet) (Fleet, []Effect) { return andThen(decide)(stopOld(decide, time.Time{}))(e, f) }
-		}},
-		{"a timeout is read as success", func(r *rules) {
-			decide := r.decide
-			r.decide = func(e Event, f Fleet) (Fleet, []Effect) {
-				if _, tick := e.Fact.(Tick); !tick {
-					return decide(e, f)
-				}
-				f, effects := stopOld(decide, e.At)(e, f)
-				f, more := decide(e, f)
-				return f, joined(effects, more)
-			}
-		}},
-		{"a late coma proves that the holder has stopped", beforehand(func(e Event, f Fleet) Event {
-			if fact, ok := e.Fact.(Coma); ok {
-				c, _ := f.Client(e.Client)
-				fact.Epoch = f.Seat(c.Seat).Epoch
-				e.Fact = fact
-			}
-			return e
-		})},
-		{"no answer to a check is a pass", func(r *rules) {
-			decide := r.decide
-			r.decide = func(e Event, f Fleet) (Fleet, []Effect) {
-				if _, tick := e.Fact.(Tick); !tick {
-					return decide(e, f)
-				}
-				f, effects := passUnanswered(decide, e.At, f)
-				f, more := decide(e, f)
-				return f, joined(effects, more)
-			}
-		}},
-		{"refused releases are forgotten", afterwards(func(_ Event, f Fleet) Fleet {
-			for it := f.releases.Iterator(); !it.Done(); {
-				if release, r, _ := it.Next(); r.State == ReleaseBad {
-					f.releases = f.releases.Delete(release)
-				}
-			}
-			return f
-		})},
-		{"epochs are used again after a restart", storedAs(func(s *Stored) {
-			for i := range s.Seats {
-				s.Seats[i].Epoch--
-			}
-		})},
+		{"the new one starts before the old one has stopped", replaceDecide(func(decide decider) decider { return inTurn(decide, stopOld(decide, false)) })},
+		{"a timeout is read as success", replaceDecide(func(decide decider) decider { return inTurn(onTick(stopOld(decide, true)), decide) })},
+		{"a late coma proves that the holder has stopped", beforehand(newestComa)},
+		{"no answer to a check is a pass", replaceDecide(func(decide decider) decider { return inTurn(onTick(passUnanswered(decide)), decide) })},
+		{"refused releases are forgotten", afterwards(forgetRefused)},
+		{"epochs are used again after a restart", storedAs(epochBefore)},
 		{"logins are not spaced", policy(func(p *Policy) { p.Login.Spacing = 0 })},
-		{"two log in at once", afterwards(func(_ Event, f Fleet) Fleet {
-			for id := range f.Policy.Login.Concurrency {
-				if lane, ok := f.lanes.Get(id); ok {
-					lane.Busy = ""
-					f.lanes = f.lanes.Set(id, lane)
-				}
-			}
-			return f
-		})},
+		{"two log in at once", afterwards(freeLanes)},
 		{"logins are forgotten at a restart", storedAs(func(s *Stored) { s.Logins = nil })},
 		{"deadlines are forgotten", afterwards(func(_ Event, f Fleet) Fleet { f.wake = time.Time{}; return f })},
 	}
@@ -133,35 +81,46 @@ func restored(change func(Fleet, time.Time) Fleet) func(*rules) {
 	}
 }
 
+// replaceDecide has somebody else decide.
+func replaceDecide(by func(decider) decider) func(*rules) {
+	return func(r *rules) { r.decide = by(r.decide) }
+}
+
 // beforehand changes an event before it is decided on.
 func beforehand(change func(Event, Fleet) Event) func(*rules) {
-	return func(r *rules) {
-		decide := r.decide
-		r.decide = func(e Event, f Fleet) (Fleet, []Effect) { return decide(change(e, f), f) }
-	}
+	return replaceDecide(func(decide decider) decider {
+		return func(e Event, f Fleet) (Fleet, []Effect) { return decide(change(e, f), f) }
+	})
 }
 
 // afterwards changes the state that was decided on.
 func afterwards(change func(Event, Fleet) Fleet) func(*rules) {
-	return func(r *rules) {
-		decide := r.decide
-		r.decide = func(e Event, f Fleet) (Fleet, []Effect) {
+	return replaceDecide(func(decide decider) decider {
+		return func(e Event, f Fleet) (Fleet, []Effect) {
 			f, effects := decide(e, f)
 			return change(e, f), effects
 		}
+	})
+}
+
+type decider = func(Event, Fleet) (Fleet, []Effect)
+
+// inTurn has one decide after the other.
+func inTurn(first, second decider) decider {
+	return func(e Event, f Fleet) (Fleet, []Effect) {
+		f, effects := first(e, f)
+		f, more := second(e, f)
+		return f, joined(effects, more)
 	}
 }
 
-type decider func(Event, Fleet) (Fleet, []Effect)
-
-// andThen decides, and then lets another one decide on top.
-func andThen(first decider) func(decider) decider {
-	return func(second decider) decider {
-		return func(e Event, f Fleet) (Fleet, []Effect) {
-			f, effects := first(e, f)
-			f, more := second(e, f)
-			return f, joined(effects, more)
+// onTick decides on Ticks alone.
+func onTick(decide decider) decider {
+	return func(e Event, f Fleet) (Fleet, []Effect) {
+		if _, tick := e.Fact.(Tick); !tick {
+			return f, nil
 		}
+		return decide(e, f)
 	}
 }
 
@@ -169,7 +128,7 @@ func andThen(first decider) func(decider) decider {
 func joined(a, b []Effect) []Effect {
 	var records []Record
 	var rest []Effect
-	for _, effect := range append(a[:len(a):len(a)], b...) {
+	for _, effect := range slices.Concat(a, b) {
 		if store, ok := effect.(Store); ok {
 			records = append(records, store.Records...)
 		} else {
@@ -179,13 +138,13 @@ func joined(a, b []Effect) []Effect {
 	return append([]Effect{Store{Records: records}}, rest...)
 }
 
-// stopOld pretends that the old holder of every swap has answered: of those whose answer is overdue, or of all.
-func stopOld(decide decider, overdue time.Time) decider {
+// stopOld pretends that the old holder of a swap has answered: of every swap, or where the answer is overdue.
+func stopOld(decide decider, overdue bool) decider {
 	return func(e Event, f Fleet) (Fleet, []Effect) {
 		var all []Effect
 		for id := range f.Policy.Shards {
 			s := f.Seat(id)
-			if !s.Swap.active() || s.Swap.Stopped || !overdue.IsZero() && !due(s.Swap.By, overdue) {
+			if !s.Swap.active() || s.Swap.Stopped || overdue && !due(s.Swap.By, e.At) {
 				continue
 			}
 			var effects []Effect
@@ -197,19 +156,21 @@ func stopOld(decide decider, overdue time.Time) decider {
 }
 
 // passUnanswered pretends that every check that is overdue was answered well.
-func passUnanswered(decide decider, at time.Time, f Fleet) (Fleet, []Effect) {
-	var all []Effect
-	for it := f.clients.Iterator(); !it.Done(); {
-		id, c, _ := it.Next()
-		if !due(c.Check.By, at) {
-			continue
+func passUnanswered(decide decider) decider {
+	well := protocol.HealthReport{Cogs: map[string]protocol.Cog{"vital": {OK: true}, "music": {OK: true}, "admin": {OK: true}}}
+	return func(e Event, f Fleet) (Fleet, []Effect) {
+		var all []Effect
+		for it := f.clients.Iterator(); !it.Done(); {
+			id, c, _ := it.Next()
+			if !due(c.Check.By, e.At) {
+				continue
+			}
+			var effects []Effect
+			f, effects = decide(Event{At: e.At, Client: id, Fact: Health{Report: well}}, f)
+			all = joined(all, effects)
 		}
-		report := protocol.HealthReport{Cogs: map[string]protocol.Cog{"vital": {OK: true}, "music": {OK: true}, "admin": {OK: true}}}
-		var effects []Effect
-		f, effects = decide(Event{At: at, Client: id, Fact: Health{Report: report}}, f)
-		all = joined(all, effects)
+		return f, all
 	}
-	return f, all
 }
 
 // expireLost ends the lease of every lost seat.
@@ -220,6 +181,13 @@ func expireLost(f Fleet, at time.Time) Fleet {
 			f.seats = f.seats.Set(id, s)
 			f.wake = at
 		}
+	}
+	return f
+}
+
+func expireGone(e Event, f Fleet) Fleet {
+	if _, gone := e.Fact.(Disconnect); gone {
+		return expireLost(f, e.At)
 	}
 	return f
 }
@@ -239,4 +207,39 @@ func adoptAnything(e Event, f Fleet) Event {
 	}
 	e.Fact = fact
 	return e
+}
+
+// newestComa has every coma name the newest epoch.
+func newestComa(e Event, f Fleet) Event {
+	if fact, ok := e.Fact.(Coma); ok {
+		c, _ := f.Client(e.Client)
+		fact.Epoch = f.Seat(c.Seat).Epoch
+		e.Fact = fact
+	}
+	return e
+}
+
+func forgetRefused(_ Event, f Fleet) Fleet {
+	for it := f.releases.Iterator(); !it.Done(); {
+		if release, r, _ := it.Next(); r.State == ReleaseBad {
+			f.releases = f.releases.Delete(release)
+		}
+	}
+	return f
+}
+
+func freeLanes(_ Event, f Fleet) Fleet {
+	for id := range f.Policy.Login.Concurrency {
+		if lane, ok := f.lanes.Get(id); ok {
+			lane.Busy = ""
+			f.lanes = f.lanes.Set(id, lane)
+		}
+	}
+	return f
+}
+
+func epochBefore(s *Stored) {
+	for i := range s.Seats {
+		s.Seats[i].Epoch--
+	}
 }

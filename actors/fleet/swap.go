@@ -59,7 +59,10 @@ func (t *turn) handOver(s Seat) {
 // new one; a timeout is never read as success.
 func (t *turn) abort(s Seat, why string) {
 	swap := s.Swap
-	s.Swap, s.Candidate = Swap{}, ""
+	s.Swap = Swap{}
+	if s.Candidate == swap.To {
+		s.Candidate = ""
+	}
 	s.NoSwapUntil = t.at.Add(t.Policy.Health.Interval)
 	if s.Phase == SeatHeld {
 		s.Floor = max(s.Floor, s.Epoch+1)
@@ -72,7 +75,6 @@ func (t *turn) abort(s Seat, why string) {
 	case stays:
 		s = t.grant(s, from, t.Policy.Handover.Deadline)
 		s.Adopted = !swap.Stopped
-		s.Candidate = ""
 		t.putSeat(s)
 		t.standAside(swap.To)
 		t.do(Tell{Client: from.ID, Command: protocol.ProcessCommands{Epoch: s.Epoch, Handled: s.Handled, Replay: true}})

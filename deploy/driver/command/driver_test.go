@@ -1,6 +1,7 @@
 package command_test
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -84,7 +85,7 @@ func made(t testing.TB, c command.Config) *command.Driver {
 	t.Cleanup(func() {
 		entries, _ := filepath.Glob(filepath.Join(c.Dir, "run", "*.release"))
 		for _, entry := range entries {
-			_ = d.Stop(t.Context(), strings.TrimSuffix(filepath.Base(entry), ".release"))
+			_ = d.Stop(context.Background(), strings.TrimSuffix(filepath.Base(entry), ".release"))
 		}
 	})
 	return d

@@ -146,9 +146,10 @@ func (d *driver) prepare() string {
 	return r.Release
 }
 
-func (d *driver) launch(release, instance string, environ ...string) deploy.Process {
+// launch starts the process "one".
+func (d *driver) launch(release string, environ ...string) deploy.Process {
 	d.t.Helper()
-	p, err := d.Start(d.t.Context(), deploy.Launch{Release: release, Instance: instance, Environ: func() []string { return environ }})
+	p, err := d.Start(d.t.Context(), deploy.Launch{Release: release, Instance: "one", Environ: func() []string { return environ }})
 	if err != nil {
 		d.t.Fatal(err)
 	}

@@ -27,12 +27,13 @@ const (
 )
 
 // settings are given to every git, and by git to those that it starts for submodules. What is allowed to the user is not
-// allowed to a submodule.
+// allowed to a submodule. A fetch is kept as one pack, which appears whole: of loose objects a killed fetch leaves a commit
+// without its files.
 var settings = []string{
 	"-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0", "-c", "maintenance.auto=false",
 	"-c", "protocol.allow=never", "-c", "protocol.https.allow=always", "-c", "protocol.ssh.allow=always",
 	"-c", "protocol.http.allow=user", "-c", "protocol.git.allow=user", "-c", "protocol.file.allow=user",
-	"-c", "advice.detachedHead=false",
+	"-c", "advice.detachedHead=false", "-c", "fetch.unpackLimit=1",
 }
 
 // toGit are the variables of our environment that git needs beside the harmless ones.
@@ -171,14 +172,14 @@ func (d *Driver) makeMirror(ctx context.Context) error {
 
 // unlockMirror removes the locks of gits that were killed. None is at work.
 func (d *Driver) unlockMirror() error {
-	objects := d.path(mirror, "objects")
+	objects, worktrees := d.path(mirror, "objects"), d.path(mirror, "worktrees")
 	err := filepath.WalkDir(d.path(mirror), func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
 		case path == objects:
 			return fs.SkipDir
-		case !entry.IsDir() && strings.HasSuffix(path, ".lock"):
+		case !entry.IsDir() && (strings.HasSuffix(path, ".lock") || filepath.Dir(filepath.Dir(path)) == worktrees && entry.Name() == "locked"):
 			return os.Remove(path) //nolint:gosec // G122: git alone writes there
 		}
 		return nil

@@ -103,7 +103,8 @@ func (d *Driver) checkOut(ctx context.Context, release string) error {
 	if _, err := d.git(ctx, nil, "worktree", "prune", "--expire=now"); err != nil {
 		return err
 	}
-	if _, err := d.git(ctx, nil, "worktree", "add", "--quiet", "--detach", "--force", worktree, release); err != nil {
+	// Forced twice: one that was cut short is known to git, and locked.
+	if _, err := d.git(ctx, nil, "worktree", "add", "--quiet", "--detach", "--force", "--force", worktree, release); err != nil {
 		return err
 	}
 	if _, err := os.Lstat(filepath.Join(worktree, ".gitmodules")); err != nil {
