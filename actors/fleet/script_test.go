@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -43,7 +44,7 @@ func TestScenarios(t *testing.T) {
 
 // script plays one scenario.
 type script struct {
-	*play
+	*bench
 	mood   map[ClientID]string // how a client answers the checks that come while time passes
 	silent bool
 	out    strings.Builder
@@ -69,7 +70,7 @@ func (w words) get(i int, otherwise string) string {
 func (w words) rest(i int) string { return strings.Join(w.bare[min(i, len(w.bare)):], " ") }
 
 func newScript(t testing.TB) *script {
-	return &script{play: newPlay(t, drivenPolicy()), mood: map[ClientID]string{}, last: epoch0}
+	return &script{bench: newBench(t, drivenPolicy()), mood: map[ClientID]string{}, last: epoch0}
 }
 
 func (s *script) run(text string) string {
@@ -110,12 +111,18 @@ func (s *script) step(fields []string) {
 // steps is the language of the scenarios.
 func steps() map[string]func(*script, words) {
 	return map[string]func(*script, words){
-		"fleet":     (*script).fleet,
-		"restart":   func(s *script, _ words) { s.restart() },
-		"running":   func(s *script, w words) { s.fact("", Running{Instances: w.bare}) },
-		"prepared":  func(s *script, w words) { s.fact("", Prepared{Release: Release(w.get(0, "")), Failure: Failure(w.get(1, "")), Detail: w.rest(2)}) },
-		"launched":  func(s *script, w words) { s.fact("", Launched{Instance: w.get(0, ""), Failure: Failure(w.get(1, "")), Detail: w.rest(2)}) },
-		"exited":    func(s *script, w words) { s.fact("", Exited{Instance: w.get(0, ""), How: w.get(1, "exit_status_1"), Detail: w.rest(2)}) },
+		"fleet":   (*script).fleet,
+		"restart": func(s *script, _ words) { s.restart() },
+		"running": func(s *script, w words) { s.fact("", Running{Instances: w.bare}) },
+		"prepared": func(s *script, w words) {
+			s.fact("", Prepared{Release: Release(w.get(0, "")), Failure: Failure(w.get(1, "")), Detail: w.rest(2)})
+		},
+		"launched": func(s *script, w words) {
+			s.fact("", Launched{Instance: w.get(0, ""), Failure: Failure(w.get(1, "")), Detail: w.rest(2)})
+		},
+		"exited": func(s *script, w words) {
+			s.fact("", Exited{Instance: w.get(0, ""), How: w.get(1, "exit_status_1"), Detail: w.rest(2)})
+		},
 		"deploy":    (*script).deploy,
 		"rollback":  func(s *script, w words) { s.request(Rollback{Release: Release(w.get(0, "")), Who: "maria"}) },
 		"try-again": func(s *script, _ words) { s.request(TryAgain{Who: "maria"}) },
@@ -123,7 +130,9 @@ func steps() map[string]func(*script, words) {
 		"ready":     func(s *script, w words) { s.fact(w.get(0, ""), Ready{}) },
 		"health":    func(s *script, w words) { s.health(ClientID(w.get(0, "")), w.get(1, "ok")) },
 		"mood":      func(s *script, w words) { s.mood[ClientID(w.get(0, ""))] = w.get(1, "ok") },
-		"coma":      func(s *script, w words) { s.fact(w.get(0, ""), Coma{Epoch: s.number(w, "epoch"), Handled: list(w.with["handled"])}) },
+		"coma": func(s *script, w words) {
+			s.fact(w.get(0, ""), Coma{Epoch: s.number(w, "epoch"), Handled: list(w.with["handled"])})
+		},
 		"leave": func(s *script, w words) {
 			s.fact(w.get(0, ""), Shutdown{Reason: w.with["reason"], Epoch: s.number(w, "epoch"), Handled: list(w.with["handled"])})
 		},
@@ -227,9 +236,19 @@ func (s *script) pass(w words) {
 	require.NoError(s.t, err)
 	s.answerChecks()
 	s.wait(d, func(effects []Effect) {
-		s.write(effects)
+		s.write(slices.DeleteFunc(effects, routine))
 		s.answerChecks()
 	})
+}
+
+// routine is a check that is answered at once.
+func routine(effect Effect) bool {
+	tell, ok := effect.(Tell)
+	if !ok {
+		return false
+	}
+	_, check := tell.Command.(protocol.HealthCheck)
+	return check
 }
 
 func (s *script) answerChecks() {
@@ -299,7 +318,7 @@ func (s *script) show(words) {
 	line("desired %s, last good %s, halted %q, reverts %d, restarts %d", orNone(v.Desired), orNone(v.LastGood), v.Halted, len(r.Reverts), len(r.Restarts))
 	for _, a := range []Attempt{r.Attempt, r.Last} {
 		if a.Release != "" {
-			line("attempt %d of %s: %s %s", a.Generation, a.Release, a.Stage, a.Reason)
+			line("attempt %d of %s: %s", a.Generation, a.Release, strings.TrimSpace(a.Stage.String()+" "+a.Reason))
 		}
 	}
 	for _, seat := range v.Seats {
@@ -312,7 +331,7 @@ func (s *script) show(words) {
 		line("process %s of %s, retired %v", p.Instance, p.Release, p.Retired)
 	}
 	for _, known := range v.Releases {
-		line("release %s: %s %s", known.Release, known.State, known.Reason)
+		line("release %s: %s", known.Release, strings.TrimSpace(known.State.String()+" "+known.Reason))
 	}
 }
 

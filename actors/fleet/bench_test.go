@@ -16,8 +16,8 @@ import (
 // This file is the stage on which tables and scenarios play: the rules under a clock of their own, beside a store that
 // remembers and processes that believe what they are told. After each step it looks at the invariants.
 
-// play is a fleet on that stage.
-type play struct {
+// bench is a fleet on that stage.
+type bench struct {
 	t      testing.TB
 	at     time.Time
 	state  Fleet
@@ -60,144 +60,158 @@ func drivenPolicy() Policy {
 	}
 }
 
-func newPlay(t testing.TB, p Policy) *play {
+func newBench(t testing.TB, p Policy) *bench {
 	t.Helper()
 	stored := ledger{
 		seats: map[int]SeatRecord{}, releases: map[Release]ReleaseRecord{}, processes: map[string]ProcessRecord{},
 		logins: map[time.Time]LoginRecord{}, caches: map[int]CacheRecord{},
 	}
-	return &play{t: t, at: epoch0, state: Restore(p, Stored{}, epoch0), stored: stored, minds: map[string]mind{}}
+	return &bench{t: t, at: epoch0, state: Restore(p, Stored{}, epoch0), stored: stored, minds: map[string]mind{}}
 }
 
 // restart is a supervisor that dies and comes back: only what is stored survives, and every connection is gone.
-func (p *play) restart() {
-	for instance, m := range p.minds {
-		p.disconnected(instance, m)
+func (b *bench) restart() {
+	for instance, m := range b.minds {
+		b.disconnected(instance, m)
 	}
-	p.state = Restore(p.state.Policy, p.stored.all(), p.at)
+	b.state = Restore(b.state.Policy, b.stored.all(), b.at)
 }
 
 // do lets the rules answer a fact of a client, or of nobody, and looks at the invariants.
-func (p *play) do(id ClientID, fact Fact) []Effect { return p.ask(id, 0, fact) }
+func (b *bench) do(id ClientID, fact Fact) []Effect { return b.ask(id, 0, fact) }
 
 // ask is do with an acknowledgement or a ticket.
-func (p *play) ask(id ClientID, ack uint64, fact Fact) []Effect {
-	p.t.Helper()
-	e := Event{At: p.at, Client: id, Ack: ack, Fact: fact}
-	before := p.state
-	p.heard(e)
+func (b *bench) ask(id ClientID, ack uint64, fact Fact) []Effect {
+	b.t.Helper()
+	e := Event{At: b.at, Client: id, Ack: ack, Fact: fact}
+	before := b.state
+	b.heard(e)
 	next, effects := Decide(e, before)
 	if _, again := Decide(e, before); !reflect.DeepEqual(effects, again) {
-		p.t.Errorf("Decide(%T) changed what it was given:\n%v\nand then\n%v", fact, effects, again)
+		b.t.Errorf("Decide(%T) changed what it was given:\n%v\nand then\n%v", fact, effects, again)
+	}
+	if id == "" && ack != 0 {
+		assert.Equal(b.t, 1, responses(effects), "responses to %T", fact)
+		e.Ack = 0 // a ticket
 	}
 	if problem := inspect(e, before, next, effects); problem != "" {
-		p.t.Errorf("invariant %s, after %+v of %q", problem, fact, id)
+		b.t.Errorf("invariant %s, after %+v of %q", problem, fact, id)
 	}
-	p.state = next
+	b.state = next
 	for _, effect := range effects {
-		p.perform(effect)
+		b.perform(effect)
 	}
-	p.checkStored()
-	p.checkMinds()
+	b.checkStored()
+	b.checkMinds()
 	return effects
 }
 
+func responses(effects []Effect) int {
+	n := 0
+	for _, effect := range effects {
+		if _, ok := effect.(Respond); ok {
+			n++
+		}
+	}
+	return n
+}
+
 // wait lets time pass, with a Tick whenever the rules want one. each is called with what every Tick brings.
-func (p *play) wait(d time.Duration, each func([]Effect)) {
-	p.t.Helper()
-	end := p.at.Add(d)
+func (b *bench) wait(d time.Duration, each func([]Effect)) {
+	b.t.Helper()
+	end := b.at.Add(d)
 	for range 10_000 {
-		wake := p.state.Wake()
+		wake := b.state.Wake()
 		if wake.IsZero() || wake.After(end) {
-			p.at = end
+			b.at = end
 			return
 		}
-		if wake.After(p.at) {
-			p.at = wake
+		if wake.After(b.at) {
+			b.at = wake
 		}
-		each(p.do("", Tick{}))
+		each(b.do("", Tick{}))
 	}
-	p.t.Fatalf("ten thousand Ticks within %v", d)
+	b.t.Fatalf("ten thousand Ticks within %v", d)
 }
 
 // heard is what a fact says of the process that it comes from.
-func (p *play) heard(e Event) {
+func (b *bench) heard(e Event) {
 	switch fact := e.Fact.(type) {
 	case Exited:
-		delete(p.minds, fact.Instance)
+		delete(b.minds, fact.Instance)
 	case Coma, Shutdown:
-		p.mind(e.Client, func(m *mind) { m.active = false })
+		b.mind(e.Client, func(m *mind) { m.active = false })
 	case Disconnect:
-		if c, ok := p.state.Client(e.Client); ok {
-			p.disconnected(c.Instance, p.minds[c.Instance])
+		if c, ok := b.state.Client(e.Client); ok {
+			b.disconnected(c.Instance, b.minds[c.Instance])
 		}
 	}
 }
 
-func (p *play) disconnected(instance string, m mind) {
-	if lease := p.state.Policy.Lease; lease > 0 && m.active && m.until.IsZero() {
-		m.until = p.at.Add(lease)
-		p.minds[instance] = m
+func (b *bench) disconnected(instance string, m mind) {
+	if lease := b.state.Policy.Lease; lease > 0 && m.active && m.until.IsZero() {
+		m.until = b.at.Add(lease)
+		b.minds[instance] = m
 	}
 }
 
-func (p *play) mind(id ClientID, change func(*mind)) {
-	c, ok := p.state.Client(id)
+func (b *bench) mind(id ClientID, change func(*mind)) {
+	c, ok := b.state.Client(id)
 	if !ok {
 		return
 	}
-	m := p.minds[c.Instance]
+	m := b.minds[c.Instance]
 	m.seat = c.Seat
 	change(&m)
-	p.minds[c.Instance] = m
+	b.minds[c.Instance] = m
 }
 
-func (p *play) perform(effect Effect) {
+func (b *bench) perform(effect Effect) {
 	switch effect := effect.(type) {
 	case Store:
 		for _, r := range effect.Records {
-			p.stored.keep(r)
+			b.stored.keep(r)
 		}
 	case Say:
-		p.mind(effect.Client, func(m *mind) { m.until, m.active = time.Time{}, m.active && effect.Hello.ProcessCommands })
+		b.mind(effect.Client, func(m *mind) { m.until, m.active = time.Time{}, m.active && effect.Hello.ProcessCommands })
 	case Tell:
 		if _, ok := effect.Command.(protocol.OK); ok {
-			p.mind(effect.Client, func(m *mind) { m.active = true })
+			b.mind(effect.Client, func(m *mind) { m.active = true })
 		}
 	case KeepCache:
-		p.stored.caches[effect.Record.Seat] = effect.Record
+		b.stored.caches[effect.Record.Seat] = effect.Record
 	}
 }
 
 // checkMinds is invariant 1: never two active, leases counted in.
-func (p *play) checkMinds() {
-	p.t.Helper()
+func (b *bench) checkMinds() {
+	b.t.Helper()
 	active := map[int]string{}
-	for _, instance := range slices.Sorted(maps.Keys(p.minds)) {
-		m := p.minds[instance]
-		if !m.active || !m.until.IsZero() && !p.at.Before(m.until) {
+	for _, instance := range slices.Sorted(maps.Keys(b.minds)) {
+		m := b.minds[instance]
+		if !m.active || !m.until.IsZero() && !b.at.Before(m.until) {
 			continue
 		}
 		if other, two := active[m.seat]; two {
-			p.t.Errorf("%s and %s both believe that they hold seat %d", other, instance, m.seat)
+			b.t.Errorf("%s and %s both believe that they hold seat %d", other, instance, m.seat)
 		}
 		active[m.seat] = instance
 	}
 }
 
 // checkStored is invariant 6: what is stored gives the same state again.
-func (p *play) checkStored() {
-	p.t.Helper()
-	again := Restore(p.state.Policy, p.stored.all(), p.at)
-	assert.Equal(p.t, p.state.Rollout(), again.Rollout(), "Rollout() after a restart")
-	assert.Equal(p.t, p.state.LastGood(), again.LastGood(), "LastGood() after a restart")
-	assert.Equal(p.t, p.state.Logins(p.at), again.Logins(p.at), "Logins() after a restart")
-	now, then := p.state.View(p.at), again.View(p.at)
-	assert.Equal(p.t, now.Running, then.Running, "processes after a restart")
-	assert.Equal(p.t, now.Releases, then.Releases, "releases after a restart")
+func (b *bench) checkStored() {
+	b.t.Helper()
+	again := Restore(b.state.Policy, b.stored.all(), b.at)
+	assert.Equal(b.t, b.state.Rollout(), again.Rollout(), "Rollout() after a restart")
+	assert.Equal(b.t, b.state.LastGood(), again.LastGood(), "LastGood() after a restart")
+	assert.Equal(b.t, b.state.Logins(b.at), again.Logins(b.at), "Logins() after a restart")
+	now, then := b.state.View(b.at), again.View(b.at)
+	assert.Equal(b.t, now.Running, then.Running, "processes after a restart")
+	assert.Equal(b.t, now.Releases, then.Releases, "releases after a restart")
 	for i, s := range now.Seats {
-		assert.Equal(p.t, s.Epoch, then.Seats[i].Epoch, "epoch of seat %d after a restart", i)
-		assert.Equal(p.t, s.Instance, then.Seats[i].Instance, "holder of seat %d after a restart", i)
+		assert.Equal(b.t, s.Epoch, then.Seats[i].Epoch, "epoch of seat %d after a restart", i)
+		assert.Equal(b.t, s.Instance, then.Seats[i].Instance, "holder of seat %d after a restart", i)
 	}
 }
 
