@@ -34,6 +34,7 @@ func testPolicy() fleet.Policy {
 			CandidateDeadline: 3 * time.Minute, Bake: 10 * time.Minute,
 		},
 		Handover: fleet.HandoverPolicy{To: fleet.PartingComa, Drain: time.Second, CacheSync: true, Deadline: 10 * time.Second},
+		Rollout:  fleet.RolloutPolicy{Reverts: 3, RevertWindow: time.Hour},
 		Login:    fleet.LoginPolicy{Daily: 1000, Reserve: 100, Concurrency: 1},
 		Ready:    time.Minute, Answer: 10 * time.Second,
 	}

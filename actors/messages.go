@@ -87,8 +87,32 @@ type (
 	retry struct{}
 )
 
+// Between a supervisor and its rollback actor.
+type (
+	// drive is an effect for the driver.
+	drive struct{ effect fleet.Effect }
+	// resolve asks what a reference stands for, to deploy it.
+	resolve struct {
+		reference string
+		who       string
+		only      fleet.Only
+		pushed    bool // the reference is a commit that was pushed
+		ticket    uint64
+	}
+	// happened is a fact from the driver, or a request that is resolved.
+	happened struct {
+		ticket uint64
+		fact   fleet.Fact
+	}
+	// refused says that a reference stands for nothing.
+	refused struct {
+		ticket uint64
+		text   string
+	}
+)
+
 // From elsewhere in the program to a supervisor.
 type (
 	// exited is the proof of a process's death.
-	exited struct{ instance string }
+	exited struct{ instance, how, detail string }
 )

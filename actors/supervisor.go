@@ -32,6 +32,8 @@ type supervisor struct {
 	trail   trail
 	outage  outage
 	waiting waiting
+	tickets tickets    // of those who wait for an answer
+	driver  *actor.PID // the rollback actor; nil: the fleet has no driver
 }
 
 // phase says what a supervisor can do.
@@ -62,7 +64,11 @@ func (a *supervisor) Receive(ctx actor.Context) {
 			a.pids[msg.client] = msg.sender
 		}
 		a.take(ctx, msg)
-	case cacheSaid, exited, tick:
+	case asked:
+		a.asked(ctx, msg)
+	case viewed:
+		a.viewed(ctx)
+	case cacheSaid, exited, happened, tick:
 		a.take(ctx, msg)
 	}
 }
@@ -76,6 +82,10 @@ func (a *supervisor) returned(ctx actor.Context, msg any) {
 		a.cacheSaved(ctx, msg)
 	case trailSaved:
 		a.trailSaved(ctx)
+	case happened:
+		a.take(ctx, msg)
+	case refused:
+		a.respond(ctx, msg.ticket, outcome{result: fleet.Refused, text: msg.text})
 	case wake:
 		a.alarm.stop()
 		ctx.Send(ctx.Self(), tick{})
@@ -142,7 +152,9 @@ func (a *supervisor) event(msg any) fleet.Event {
 		a.keep(msg)
 		e.Client, e.Ack, e.Fact = msg.client, msg.ack, fleet.CacheStored{Record: msg.record, Failed: msg.err != nil}
 	case exited:
-		e.Fact = fleet.Exited{Instance: msg.instance}
+		e.Fact = fleet.Exited{Instance: msg.instance, How: msg.how, Detail: msg.detail}
+	case happened:
+		e.Ack, e.Fact = msg.ticket, msg.fact
 	case tick:
 		e.Fact, a.ticked = fleet.Tick{}, e.At
 	}
@@ -167,6 +179,16 @@ func (a *supervisor) perform(ctx actor.Context, effect fleet.Effect, msg any) {
 		}
 	case fleet.DeliverCache:
 		a.deliver(ctx, effect)
+	case fleet.Prepare, fleet.Launch, fleet.StopProcess, fleet.Collect:
+		if a.driver != nil {
+			ctx.Send(a.driver, drive{effect: effect})
+		}
+	case fleet.Respond:
+		a.respond(ctx, effect.Ticket, outcome{result: effect.Outcome, text: effect.Text})
+	case fleet.Alert:
+		if a.config.Alert != nil {
+			a.config.Alert(effect)
+		}
 	default:
 		panic(fmt.Sprintf("actors: nobody performs %T", effect))
 	}
@@ -231,6 +253,10 @@ func (a *supervisor) quit(ctx actor.Context) {
 	a.ready(false)
 	a.alarm.stop()
 	a.again.stop()
+	if a.driver != nil {
+		ctx.Stop(a.driver)
+		a.driver = nil
+	}
 	for id, pid := range a.pids {
 		ctx.Send(pid, ordered{effect: fleet.Hangup{Client: id, Abort: true}})
 	}

@@ -58,6 +58,9 @@ func (a *supervisor) loaded(ctx actor.Context, msg loaded) {
 		a.log.Error().AnErr("err", err).Int("seat", seat).Msg("stored cache damaged")
 	}
 	a.term, a.caches, a.fleet = msg.term, msg.caches, fleet.Restore(a.config.Policy, msg.stored, time.Now())
+	if err := a.startDriver(ctx); err != nil {
+		panic(err)
+	}
 	a.log.Info().Uint64("term", uint64(a.term)).Msg("fleet loaded")
 	a.resume(ctx)
 }
@@ -93,7 +96,7 @@ func (a *supervisor) record(ctx actor.Context, effects []fleet.Effect) error {
 func mustSurvive(records []fleet.Record) bool {
 	for _, r := range records {
 		switch r.(type) {
-		case fleet.SeatRecord, fleet.ReleaseRecord, fleet.LoginRecord:
+		case fleet.SeatRecord, fleet.ReleaseRecord, fleet.RolloutRecord, fleet.ProcessRecord, fleet.LoginRecord:
 			return true
 		case fleet.ClientRecord, fleet.EventRecord:
 		}

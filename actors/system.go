@@ -14,6 +14,7 @@ import (
 
 	"github.com/urban-robot/urban-robot/actors/fleet"
 	"github.com/urban-robot/urban-robot/actors/store"
+	"github.com/urban-robot/urban-robot/deploy"
 	"github.com/urban-robot/urban-robot/protocol"
 	"github.com/urban-robot/urban-robot/protocol/socketio"
 )
@@ -35,6 +36,11 @@ type FleetConfig struct {
 	Key          protocol.Token // the clients'; empty: only clients of this machine may join
 	Policy       fleet.Policy
 	CommandEvent string // name of the event that carries commands; default protocol.EventCommand
+
+	Driver deploy.Driver     // nil: nobody starts processes, releases come as they are
+	URL    string            // where the processes it starts find the gateway
+	Poll   time.Duration     // between two looks at what the driver follows; 0: none
+	Alert  func(fleet.Alert) // must not block; nil: nobody is told
 }
 
 func (c FleetConfig) commandEvent() string {
@@ -211,7 +217,8 @@ func (s *System) start(out *outside) (*node, error) {
 // A supervisor restarts and reloads from the store. The fleet of one that fails more often than that is given up: it is not
 // ready, its holders keep on within their lease, and one more incarnation of its supervisor does nothing but cut off who
 // speaks to it, so that nobody waits for an answer from a dead mailbox. A client is stopped: a restart would give a fresh one with
-// no memory of its connection, and the bot reconnects by itself. Their parent restarts, and all of them with it.
+// no memory of its connection, and the bot reconnects by itself. Their parent restarts, and all of them with it. A rollback actor that
+// fails takes its supervisor with it: what was under way is read from the store and the driver again.
 const (
 	restarts      = 10
 	restartWindow = 10 * time.Second
@@ -249,12 +256,23 @@ func (s *System) supervisorProps(f FleetConfig, out *outside, failures *policy) 
 			a.phase = over
 		}
 		return watched{Actor: a, log: log}
-	})
+	}, actor.WithSupervisor(actor.NewOneForOneStrategy(0, 0, func(any) actor.Directive { return actor.EscalateDirective })))
+}
+
+// launched reports whether a client shows the launch secret of its instance.
+func (s *System) launched(name, instance string, secret protocol.Token) bool {
+	for _, f := range s.config.Fleets {
+		if f.Name == name {
+			return f.Driver != nil && launcher{f}.knows(instance, secret)
+		}
+	}
+	return false
 }
 
 func (s *System) clientsProps(n *node) *actor.Props {
 	admission := fleet.Admission{
 		Keys: map[string]protocol.Token{}, Identify: s.config.Identify, Leave: s.config.Leave, Strikes: s.config.Strikes,
+		Launched: s.launched,
 	}
 	known := map[string]FleetConfig{}
 	for _, f := range s.config.Fleets {

@@ -52,7 +52,7 @@ func (t *turn) standbyReason(s Seat, c Client) protocol.Reason {
 	switch {
 	case c.Fenced:
 		return protocol.ReasonFenced
-	case s.Release != "" && Newer(s.Release, c.Release):
+	case s.Release != "" && t.newer(s.Release, c.Release):
 		return protocol.ReasonOutdated
 	}
 	return protocol.ReasonStandby
@@ -114,6 +114,11 @@ func (t *turn) leaving(c Client) {
 	t.change(&c, KindShutdown)
 	c = idle(c)
 	t.put(c)
+	if p, ok := t.processes.Get(c.Instance); ok && p.StopBy.IsZero() {
+		p.Retired, p.By, p.StopBy = true, time.Time{}, t.at.Add(t.Policy.Answer)
+		t.putProcess(p)
+		t.recordProcess(p, false)
+	}
 	t.loggedIn(c)
 	t.dropFromSeat(c)
 }
@@ -204,6 +209,9 @@ func (t *turn) shutdown(e Event, c Client, fact Shutdown) {
 	case s.Holder == c.ID:
 		t.vacate(s, "holder shut down", fact.Handled)
 	}
+	if p, ok := t.processes.Get(c.Instance); ok && !p.Retired && c.State != StateShuttingDown && !t.bad(p.Release) {
+		t.crashed(p) // nobody told it to: it is started again, but not in a tight loop
+	}
 	t.leaving(c)
 }
 
@@ -217,6 +225,7 @@ func (t *turn) rejectToken(c Client) {
 		Event: "token rejected", Client: c.ID, Release: c.Release, Seat: c.Seat, Reason: string(protocol.ReasonTokenRejected), Warn: true,
 		Detail: "Discord closed with 4004: no client gets the token any more; give the fleet its new token and restart",
 	})
+	t.alert(AlertError, "token rejected", c.Release, string(protocol.ReasonTokenRejected), "no client gets the token any more; give the fleet its new one and restart")
 }
 
 // disconnect takes note that a connection is closed.
@@ -252,6 +261,10 @@ func (t *turn) part(c Client, said bool, why string) {
 	if id, ok := t.instances.Get(c.Instance); ok && id == c.ID {
 		t.instances = t.instances.Delete(c.Instance)
 	}
+	if p, ok := t.processes.Get(c.Instance); ok && !p.Retired {
+		p.By = t.at.Add(t.Policy.Ready) // it comes back, or it hangs
+		t.putProcess(p)
+	}
 	t.loggedIn(c)
 	s := t.seat(c.Seat)
 	switch {
@@ -279,21 +292,4 @@ func (t *turn) dropFromSeat(c Client) {
 		t.abort(s, "the new one has gone")
 	}
 	t.unsettle(c.Seat)
-}
-
-// exited ends a process's claims: it is proven dead.
-func (t *turn) exited(fact Exited) {
-	if id, ok := t.instances.Get(fact.Instance); ok {
-		if c, ok := t.clients.Get(id); ok {
-			t.do(Hangup{Client: id, Abort: true})
-			t.gone(c, "process exited")
-		}
-	}
-	for it := t.seats.Iterator(); !it.Done(); {
-		_, s, _ := it.Next()
-		if s.Instance == fact.Instance && s.Phase == SeatLost {
-			t.vacate(s, "process exited", nil)
-			t.unsettle(s.ID)
-		}
-	}
 }

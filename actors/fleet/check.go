@@ -18,12 +18,14 @@ func (t *turn) mayCandidate(s Seat, c Client) bool {
 	if t.tokenRejected || t.bad(c.Release) || s.Swap.active() {
 		return false
 	}
-	if other, ok := t.clients.Get(s.Candidate); ok && !Newer(c.Release, other.Release) {
+	if other, ok := t.clients.Get(s.Candidate); ok && !t.newer(c.Release, other.Release) {
 		return false
 	}
 	switch s.Phase {
 	case SeatHeld:
-		return s.NoSwapUntil.IsZero() && Newer(c.Release, s.Release)
+		a := t.rollout.Attempt
+		turn := !a.underWay() || a.Release == c.Release || t.newer(c.Release, a.Release)
+		return turn && t.rollout.Halted != HaltedReverts && s.NoSwapUntil.IsZero() && t.newer(c.Release, s.Release)
 	case SeatVacant:
 		return !t.coldStart(c)
 	case SeatGranted, SeatLost: // it has an owner, who may not be disturbed
@@ -41,6 +43,7 @@ func (t *turn) nominate(s Seat, c Client) {
 	c.CandidateBy = t.at.Add(t.Policy.Health.CandidateDeadline)
 	c.Successes, c.Failures, c.Promoted = 0, 0, false
 	t.noteClient(c, "candidate nominated", "", "")
+	t.arrived(c, StageCandidate)
 	t.check(c, protocol.PhaseCandidate)
 }
 
@@ -141,7 +144,7 @@ func (t *turn) judgedCandidate(c Client) {
 	case v.Result == ResultInconclusive:
 		c.Successes = 0
 	case v.Result == ResultFail || c.Failures >= t.Policy.Health.Failures:
-		t.condemn(c, v.Reason)
+		t.refuseRelease(c.Release, string(v.Reason), v.Detail, c.ID)
 		return
 	}
 	if c.Successes >= t.Policy.Health.CandidateSuccesses {
@@ -167,7 +170,12 @@ func (t *turn) judgedBake(c Client) {
 		t.noteClient(c, "bake failed with no way back", c.Verdict.Reason, c.Verdict.Detail)
 		return
 	}
-	t.condemn(c, c.Verdict.Reason)
+	if !t.mayRevert() {
+		t.halt(HaltedReverts, c.Release, "its bake failed and the budget of reverts is used up")
+		return
+	}
+	t.refuseRelease(c.Release, string(c.Verdict.Reason), c.Verdict.Detail, c.ID)
+	t.countRevert(c.Release)
 	t.beginSwap(t.seat(c.Seat), back, PartingShutdown, c.Verdict.Reason, true)
 }
 
@@ -176,46 +184,19 @@ func (t *turn) chooseOther(s Seat, holder Client) (Client, bool) {
 	return t.choose(s, func(c Client) bool { return c.Release != holder.Release })
 }
 
-// condemn refuses a release from now on and dismisses its clients, the holder of a seat excepted.
-func (t *turn) condemn(c Client, reason protocol.Reason) {
-	r := ReleaseRecord{Release: c.Release, State: ReleaseBad, Reason: string(reason), Evidence: c.Verdict.Detail, At: t.at}
-	t.record(r)
-	t.releases = t.releases.Set(r.Release, r)
-	t.lastGood = newestGood(t.releases)
-	t.noteClient(c, "release refused", reason, c.Verdict.Detail)
-	var same []Client
-	for it := t.clients.Iterator(); !it.Done(); {
-		_, other, _ := it.Next()
-		if other.Release == c.Release && other.State != StateShuttingDown && t.seat(other.Seat).Holder != other.ID {
-			same = append(same, other)
-		}
-	}
-	sortByNumber(same)
-	for _, before := range same {
-		other, ok := t.clients.Get(before.ID) // dismissing one may have moved another
-		if !ok || other.State == StateShuttingDown || t.seat(other.Seat).Holder == other.ID {
-			continue
-		}
-		switch {
-		case other.ID == c.ID:
-			t.dismiss(other, reason)
-		case other.Waiting:
-			t.do(Say{Client: other.ID, Hello: protocol.Hello{Error: t.quarantined(other.Release)}})
-			t.dismiss(other, protocol.ReasonQuarantinedVersion)
-		default:
-			t.dismiss(other, protocol.ReasonQuarantinedVersion)
-		}
-	}
-}
-
 // beginBake watches a release that is not proven yet: it is checked at once, and good only after the whole bake.
 func (t *turn) beginBake(s Seat, c Client) {
 	c, _ = t.clients.Get(c.ID)
 	c.Verdict = Verdict{}
 	t.put(c)
 	if t.good(c.Release) {
+		if t.onTrial(c.Release) && t.serves(c.Release) {
+			t.end(StageGood, "", "it was good before")
+		}
 		return
 	}
+	t.arrived(c, StageBaking)
+	s = t.seat(s.ID)
 	s.BakeUntil = t.at.Add(t.Policy.Health.Bake)
 	t.putSeat(s)
 	t.check(c, protocol.PhaseBake)
@@ -234,6 +215,9 @@ func (t *turn) endBake(s Seat) {
 		t.praise(c)
 	case ResultDegraded:
 		t.noteClient(c, "bake ended degraded", "", c.Verdict.Detail)
+		if t.onTrial(c.Release) {
+			t.end(StageInconclusive, "", "degraded: "+c.Verdict.Detail)
+		}
 	case ResultInconclusive, ResultFail, ResultError:
 		t.prolongBake(s)
 	default: // no answer yet
@@ -250,7 +234,8 @@ func (t *turn) prolongBake(s Seat) {
 
 // praise makes a release the last known good one.
 func (t *turn) praise(c Client) {
-	r := ReleaseRecord{Release: c.Release, State: ReleaseGood, Reason: c.Verdict.Result.String(), At: t.at}
+	r, _ := t.releases.Get(c.Release)
+	r.Release, r.State, r.Reason, r.Evidence, r.At = c.Release, ReleaseGood, c.Verdict.Result.String(), "", t.at
 	if c.Report != nil {
 		r.Cogs = worksIn(*c.Report)
 	}
@@ -258,10 +243,14 @@ func (t *turn) praise(c Client) {
 	t.releases = t.releases.Set(r.Release, r)
 	t.lastGood = newestGood(t.releases)
 	t.noteClient(c, "release good", "", "")
+	if t.onTrial(c.Release) {
+		t.alert(AlertInfo, "promoted", c.Release, "", "it is the last known good release")
+		t.end(StageGood, "", "")
+	}
 	if t.Policy.Outdated != PartingShutdown {
 		return
 	}
-	for _, old := range t.of(c.Seat, func(o Client) bool { return o.State == StateComa && Newer(c.Release, o.Release) }) {
+	for _, old := range t.of(c.Seat, func(o Client) bool { return o.State == StateComa && t.newer(c.Release, o.Release) }) {
 		t.dismiss(old, protocol.ReasonOutdated)
 	}
 }
@@ -287,6 +276,9 @@ func (t *turn) tick() {
 			t.tickSeat(s)
 		}
 	}
+	t.tickProcesses()
+	t.expireAttempt()
+	t.restaff = t.Policy.Rollout.Driven
 }
 
 // tickClient does what is due for one client; the rest comes with the next Tick, at once.
@@ -320,6 +312,10 @@ func (t *turn) notReady(c Client) {
 		t.grantExpired(s)
 		return
 	}
+	if t.onTrial(c.Release) && t.fallback(c.Seat, c.Release) {
+		t.refuseRelease(c.Release, string(protocol.ReasonStartupTimeout), "not ready in time after hello", c.ID)
+		return
+	}
 	t.dismiss(c, protocol.ReasonStartupTimeout)
 }
 
@@ -331,13 +327,16 @@ func (t *turn) candidateExpired(c Client) {
 		s.NoSwapUntil = t.at.Add(t.Policy.Health.Interval) // the outage may last
 		t.putSeat(s)
 		t.park(c, protocol.ReasonStandby)
+		if t.onTrial(c.Release) {
+			t.end(StageInconclusive, "", c.Verdict.Detail)
+		}
 		return
 	}
 	if c.Verdict.Reason == "" {
 		c.Verdict = noAnswer("not healthy often enough in time")
 		t.put(c)
 	}
-	t.condemn(c, c.Verdict.Reason)
+	t.refuseRelease(c.Release, string(c.Verdict.Reason), c.Verdict.Detail, c.ID)
 }
 
 // nextCheck asks for the periodic report of a client.

@@ -18,10 +18,11 @@ type Connection struct {
 
 // Admission says who is let in, and how patient a connection's rules are.
 type Admission struct {
-	Keys     map[string]protocol.Token // by fleet; an empty key lets in only clients of this machine
-	Identify time.Duration             // from the connection to identify
-	Leave    time.Duration             // from shutdown, said or told, to the end of the connection
-	Strikes  int                       // rejected events until the client is disconnected
+	Keys     map[string]protocol.Token                                // by fleet; an empty key lets in only clients of this machine
+	Launched func(fleet, instance string, secret protocol.Token) bool // whether this is the launch secret of that instance; nil: nobody is launched
+	Identify time.Duration                                            // from the connection to identify
+	Leave    time.Duration                                            // from shutdown, said or told, to the end of the connection
+	Strikes  int                                                      // rejected events until the client is disconnected
 }
 
 // Input is something that happens to a connection. The set is closed: Opened, Said, Ordered, Closed and Late.
@@ -165,7 +166,9 @@ func introduced(in Said, c Connection, a Admission) (Connection, []ClientEffect)
 		}
 		c.State, _ = Next(c.State, KindIdentify)
 		c.Fleet, c.Due = name, time.Time{}
-		return c, []ClientEffect{Pass{Ack: in.Ack, Fact: identifyFact(event)}}
+		fact := identifyFact(event)
+		fact.Launched = !event.Launch.IsZero()
+		return c, []ClientEffect{Pass{Ack: in.Ack, Fact: fact}}
 	case protocol.Shutdown:
 		c.State, _ = Next(c.State, KindShutdown)
 		return c, []ClientEffect{Reply{Name: in.Name, Ack: in.Ack}, Hang{}}
@@ -186,6 +189,10 @@ func authorize(event protocol.Identify, c Connection, a Admission) (string, *pro
 	}
 	key, known := a.Keys[name]
 	switch {
+	case known && !event.Launch.IsZero():
+		if a.Launched == nil || !a.Launched(name, event.Instance, event.Launch) {
+			return "", protocol.Errorf(protocol.CodeUnauthorized, "launch", "this is not the launch secret of this instance; leave it out and send the key")
+		}
 	case !known:
 		return "", protocol.Errorf(protocol.CodeUnauthorized, "fleet", "there is no fleet of this name here, or the key is not its key")
 	case key.IsZero() && !c.Local:

@@ -12,6 +12,14 @@ func Decide(e Event, f Fleet) (Fleet, []Effect) {
 	t := &turn{Fleet: f, at: e.At}
 	t.handle(e)
 	t.settle()
+	for t.restaff {
+		t.restaff = false
+		t.staff()
+		t.settle()
+	}
+	if t.changed {
+		t.record(t.rollout)
+	}
 	if _, tick := e.Fact.(Tick); tick {
 		t.wake = t.earliest()
 	}
@@ -25,6 +33,8 @@ type turn struct {
 	records   []Record
 	effects   []Effect
 	unsettled []int // seats to look at before the turn ends
+	restaff   bool  // the processes are to be looked at, too
+	changed   bool  // the rollout is to be stored
 }
 
 func (t *turn) handle(e Event) {
@@ -34,6 +44,29 @@ func (t *turn) handle(e Event) {
 		return
 	case Exited:
 		t.exited(fact)
+		t.restaff = true
+		return
+	case Running:
+		t.running(fact)
+		t.restaff = true
+		return
+	case Prepared:
+		t.preparedRelease(fact)
+		t.restaff = true
+		return
+	case Launched:
+		t.launched(fact)
+		t.restaff = true
+		return
+	case Deploy:
+		t.deploy(e, fact)
+		return
+	case Rollback:
+		t.rollBack(e, fact)
+		return
+	case TryAgain:
+		t.tryAgain(e, fact)
+		t.restaff = true
 		return
 	case CacheStored:
 		t.cacheStored(e, fact)
@@ -136,7 +169,10 @@ func (t *turn) changeFor(c *Client, k Kind, detail string) {
 }
 
 // unsettle has a seat looked at before the turn ends.
-func (t *turn) unsettle(seat int) { t.unsettled = append(t.unsettled, seat) }
+func (t *turn) unsettle(seat int) {
+	t.unsettled = append(t.unsettled, seat)
+	t.restaff = t.Policy.Rollout.Driven
+}
 
 // of lists the clients of a seat for which keep is true, by arrival.
 func (t *turn) of(seat int, keep func(Client) bool) []Client {

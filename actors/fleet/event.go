@@ -14,14 +14,15 @@ type Event struct {
 	Fact   Fact
 }
 
-// Fact is something that happened. The set is closed: Identify, Ready, Health, Cache, CacheStored, Coma, Shutdown, Disconnect,
-// Exited and Tick.
+// Fact is something that happened. The set is closed: from clients Identify, Ready, Health, Cache, CacheStored, Coma, Shutdown and
+// Disconnect; from the driver Running, Prepared, Launched and Exited; from people and webhooks Deploy, Rollback and TryAgain; and Tick.
 type Fact interface{ fact() }
 
 // Identify is an authorized identify.
 type Identify struct {
 	Instance     string // empty: the rules name it
 	Release      Release
+	Launched     bool              // it showed the launch secret of its instance
 	Session      *protocol.Session // nil: it was not connected before
 	Handled      []string
 	Shard        *int
@@ -71,7 +72,57 @@ type Disconnect struct {
 }
 
 // Exited is the proof of a process's death, from the one that started it.
-type Exited struct{ Instance string }
+type Exited struct {
+	Instance string
+	How      string // "exit status 1", "killed"; empty: not known
+	Detail   string // the end of what it printed
+}
+
+// Running says which processes of the fleet the driver finds alive. It is the first that a driven fleet hears of its driver.
+type Running struct {
+	Instances []string
+	Unknown   bool // it cannot say: nobody is proven dead
+}
+
+// Prepared answers Prepare.
+type Prepared struct {
+	Release Release
+	Failure Failure // empty: it is prepared
+	Detail  string
+}
+
+// Launched answers Launch.
+type Launched struct {
+	Instance string
+	Failure  Failure // empty: the process exists
+	Detail   string
+}
+
+// Deploy asks for a release to be put into service. Event.Ack is the ticket that Respond answers.
+type Deploy struct {
+	Release Release
+	Who     string // a person, a webhook, a poll
+	Message string // of the release, for people
+	Only    Only   // when; the zero value: in any case
+}
+
+// Only says when a deploy counts.
+type Only uint8
+
+// When a deploy counts.
+const (
+	IfNew   Only = iota + 1 // the release was never deployed before
+	IfFirst                 // nothing was ever deployed
+)
+
+// Rollback asks for a release that was good; empty: the one before. Event.Ack is the ticket that Respond answers.
+type Rollback struct {
+	Release Release
+	Who     string
+}
+
+// TryAgain lifts a halt and the refusal of the last release. Event.Ack is the ticket that Respond answers.
+type TryAgain struct{ Who string }
 
 // Tick says that the time State.Wake returned has come.
 type Tick struct{}
@@ -85,4 +136,10 @@ func (Coma) fact()        {}
 func (Shutdown) fact()    {}
 func (Disconnect) fact()  {}
 func (Exited) fact()      {}
+func (Running) fact()     {}
+func (Prepared) fact()    {}
+func (Launched) fact()    {}
+func (Deploy) fact()      {}
+func (Rollback) fact()    {}
+func (TryAgain) fact()    {}
 func (Tick) fact()        {}

@@ -18,8 +18,14 @@ type Fleet struct {
 	instances *immutable.Map[string, ClientID] // of connected clients
 	seats     *immutable.Map[int, Seat]
 	releases  *immutable.Map[Release, ReleaseRecord]
+	processes *immutable.Map[string, Process]
 	lanes     *immutable.Map[int, Lane]
 	logins    []LoginRecord // by hour, oldest first; replaced, never changed in place
+
+	rollout   RolloutRecord
+	surveyed  bool             // the driver has said which processes run
+	prepared  map[Release]bool // by the driver, since the start; replaced, never changed in place
+	preparing map[Release]bool // asked of the driver; likewise
 
 	lastGood      Release
 	tokenRejected bool
@@ -166,6 +172,8 @@ func Restore(p Policy, stored Stored, at time.Time) Fleet {
 		instances: immutable.NewMap[string, ClientID](textHasher[string]{}),
 		seats:     immutable.NewMap[int, Seat](nil),
 		releases:  immutable.NewMap[Release, ReleaseRecord](textHasher[Release]{}),
+		processes: immutable.NewMap[string, Process](textHasher[string]{}),
+		rollout:   stored.Rollout,
 		lanes:     immutable.NewMap[int, Lane](nil),
 		logins:    slices.Clone(stored.Logins),
 		started:   at,
@@ -180,6 +188,11 @@ func Restore(p Policy, stored Stored, at time.Time) Fleet {
 		}
 	}
 	f.lastGood = newestGood(f.releases)
+	for _, r := range stored.Processes {
+		f.processes = f.processes.Set(r.Instance, Process{
+			Instance: r.Instance, Release: r.Release, Seat: r.Seat, Number: r.Number, Retired: r.Retired,
+		})
+	}
 	for _, r := range stored.Seats {
 		seat := Seat{
 			ID: r.Seat, Phase: SeatVacant, Epoch: r.Epoch, Floor: r.Epoch, Instance: r.Instance, Release: r.Release,
@@ -246,7 +259,11 @@ func (f Fleet) earliest() time.Time {
 		_, lane, _ := it.Next()
 		first = earliest(first, lane.FreeAt)
 	}
-	return first
+	for it := f.processes.Iterator(); !it.Done(); {
+		_, p, _ := it.Next()
+		first = earliest(first, p.next())
+	}
+	return earliest(first, f.rollout.NotBefore, f.rollout.AttemptBy)
 }
 
 func newestGood(releases *immutable.Map[Release, ReleaseRecord]) Release {

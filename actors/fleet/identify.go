@@ -3,6 +3,7 @@ package fleet
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/urban-robot/urban-robot/protocol"
 )
@@ -14,6 +15,16 @@ func (t *turn) identify(e Event, fact Identify) {
 		wrong = protocol.Errorf(protocol.CodeNotAllowed, "", "identify was accepted before; send it once for each connection")
 		t.answer(e, wrong)
 		return
+	}
+	if p, ok := t.processes.Get(fact.Instance); wrong == nil && fact.Launched {
+		if !ok || p.Retired {
+			wrong = protocol.Errorf(protocol.CodeUnauthorized, "launch", "this process is not wanted any more")
+		}
+		fact.Release, seat = p.Release, p.Seat
+		p.By = time.Time{}
+		if ok {
+			t.putProcess(p)
+		}
 	}
 	if wrong == nil {
 		wrong = t.refusal(fact)

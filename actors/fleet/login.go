@@ -76,6 +76,10 @@ func (t *turn) nextLogin(id int) {
 		if !ok || !c.Waiting || t.bad(c.Release) { // a refused one is about to be told so
 			continue
 		}
+		if t.bad(c.Release) {
+			t.turnAway(c)
+			continue
+		}
 		if !t.spend(c) {
 			continue
 		}
@@ -128,6 +132,12 @@ func (t *turn) spend(c Client) bool {
 	t.logins = kept
 	t.record(kept[len(kept)-1])
 	return true
+}
+
+// turnAway dismisses a client that still waits for its permit: its release was refused meanwhile.
+func (t *turn) turnAway(c Client) {
+	t.do(Say{Client: c.ID, Hello: protocol.Hello{Error: t.quarantined(c.Release)}})
+	t.dismiss(c, protocol.ReasonQuarantinedVersion)
 }
 
 func (t *turn) overBudget(c Client, used int) {

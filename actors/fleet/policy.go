@@ -14,6 +14,7 @@ type Policy struct {
 	Health      HealthPolicy
 	Handover    HandoverPolicy
 	Login       LoginPolicy
+	Rollout     RolloutPolicy
 	Ready       time.Duration // from hello to ready
 	Answer      time.Duration // from a command to its answer, where nothing else says so
 }
@@ -56,4 +57,17 @@ type LoginPolicy struct {
 	Reserve     int           // of these, kept for the way back
 	Spacing     time.Duration // between the end of one login and the next of the same lane
 	Concurrency int           // lanes: Discord's max_concurrency; at least 1
+}
+
+// RolloutPolicy says how releases are put into service and taken back.
+type RolloutPolicy struct {
+	Driven        bool          // a driver starts processes; else releases come when somebody starts them
+	SetupTimeout  time.Duration // how long the driver lets a setup take
+	Keep          int           // good releases whose artefacts are kept; five at least
+	Reverts       int           // in their window; with the last one the fleet is halted
+	RevertWindow  time.Duration
+	Restarts      int // of crashed processes in their window; beyond it the fleet is halted
+	RestartWindow time.Duration
+	BackoffMin    time.Duration // before the first restart; doubled for each more
+	BackoffMax    time.Duration
 }

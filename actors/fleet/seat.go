@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -108,7 +109,14 @@ func (t *turn) fill(s Seat) {
 	}
 	waiting := t.of(s.ID, func(c Client) bool { return t.mayCandidate(s, c) && c.State == StateComa && c.Owed == 0 })
 	if len(waiting) > 0 {
-		t.nominate(s, slices.MaxFunc(waiting, byRelease))
+		t.nominate(s, slices.MaxFunc(waiting, t.byRelease))
+	}
+}
+
+// replaceBad takes the seat from a holder whose release is refused, if there is one that may have it.
+func (t *turn) replaceBad(s Seat) {
+	if c, ok := t.choose(s, func(c Client) bool { return c.Release != s.Release }); ok {
+		t.beginSwap(s, c, PartingShutdown, protocol.ReasonRollback, true)
 	}
 }
 
@@ -121,7 +129,7 @@ func (t *turn) improve(s Seat) {
 	if c, ok := t.clients.Get(s.Candidate); ok {
 		switch {
 		case !c.Promoted:
-		case Newer(c.Release, s.Release):
+		case t.newer(c.Release, s.Release):
 			t.beginSwap(s, c, t.Policy.Handover.To, protocol.ReasonHandover, false)
 		default: // it was to fill the vacant seat, and another one has
 			s.Candidate = ""
@@ -132,7 +140,11 @@ func (t *turn) improve(s Seat) {
 	}
 	waiting := t.of(s.ID, func(c Client) bool { return t.mayCandidate(s, c) && c.State == StateComa && c.Owed == 0 })
 	if len(waiting) > 0 {
-		t.nominate(s, slices.MaxFunc(waiting, byRelease))
+		t.nominate(s, slices.MaxFunc(waiting, t.byRelease))
+		return
+	}
+	if t.bad(s.Release) {
+		t.replaceBad(s)
 		return
 	}
 	t.relieve(s)
@@ -202,6 +214,7 @@ func (t *turn) countStandbys(s Seat) {
 	short := len(healthy) < t.Policy.Standbys
 	if short && s.Before != "" && !s.Short {
 		t.note(EventRecord{Event: "standby missing", Release: s.Release, Seat: s.ID, Epoch: s.Epoch, Warn: true})
+		t.alert(AlertWarning, "standby missing", s.Release, "", fmt.Sprintf("%d of %d are healthy", len(healthy), t.Policy.Standbys))
 	}
 	if short != s.Short {
 		s.Short = short
@@ -210,7 +223,12 @@ func (t *turn) countStandbys(s Seat) {
 }
 
 // byRelease orders clients by release where that means something, else by arrival.
-func byRelease(a, b Client) int {
-	order, _ := Compare(a.Release, b.Release)
-	return cmp.Or(order, cmp.Compare(a.Number, b.Number))
+func (t *turn) byRelease(a, b Client) int {
+	switch {
+	case t.newer(a.Release, b.Release):
+		return 1
+	case t.newer(b.Release, a.Release):
+		return -1
+	}
+	return cmp.Compare(a.Number, b.Number)
 }

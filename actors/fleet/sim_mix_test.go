@@ -66,6 +66,7 @@ func simPolicy() Policy {
 			CandidateSuccesses: 1, CandidateDeadline: 20 * time.Second, Bake: 25 * time.Second,
 		},
 		Handover: HandoverPolicy{To: PartingComa, Drain: 500 * time.Millisecond, CacheSync: true, Deadline: 5 * time.Second},
+		Rollout:  RolloutPolicy{Reverts: 3, RevertWindow: time.Hour},
 		Login:    LoginPolicy{Daily: 1000, Reserve: 100, Spacing: time.Second, Concurrency: 1},
 		Ready:    20 * time.Second, Answer: 5 * time.Second,
 	}

@@ -107,11 +107,20 @@ func (t *turn) tickSeat(s Seat) {
 	case s.Phase == SeatLost && due(s.Due, t.at) && s.Closing != "":
 		t.closed(s.Closing) // the order to close may have waited for the store; by now it is given
 	case s.Phase == SeatLost && due(s.Due, t.at):
-		t.vacate(s, "the lease is over", nil)
+		t.leaseEnded(s)
 	case s.Swap.active() && due(s.Swap.By, t.at):
 		t.swapExpired(s)
 	case due(s.BakeUntil, t.at):
 		t.endBake(s)
+	}
+}
+
+// leaseEnded takes the seat from a holder that is out of reach. If that happens in its bake, its release has failed.
+func (t *turn) leaseEnded(s Seat) {
+	t.vacate(s, "the lease is over", nil)
+	if t.onTrial(s.Release) && t.rollout.Attempt.Stage == StageBaking && t.fallback(s.ID, s.Release) {
+		t.fail(s.Release, FailureCrashed, "the holder was lost in the bake and did not come back within its lease")
+		t.countRevert(s.Release)
 	}
 }
 
@@ -133,9 +142,7 @@ func (t *turn) grantExpired(s Seat) {
 	case c.State == StateIdentified:
 		t.dismiss(c, protocol.ReasonStartupTimeout)
 	case s.Swap.active() && !t.good(c.Release):
-		c.Verdict = noAnswer("not ready in time after process_commands")
-		t.put(c)
-		t.condemn(c, protocol.ReasonStartupTimeout)
+		t.refuseRelease(c.Release, string(protocol.ReasonStartupTimeout), "not ready in time after process_commands", c.ID)
 	default: // it may have lost Discord for a while
 		c.RestUntil = t.at.Add(rest)
 		t.park(c, protocol.ReasonStandby)

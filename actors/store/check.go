@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/urban-robot/urban-robot/actors/fleet"
@@ -52,10 +53,14 @@ func check(r fleet.Record) error {
 	case fleet.SeatRecord:
 		return checkStamp(r.Since, r.Epoch)
 	case fleet.ReleaseRecord:
-		if r.State != fleet.ReleaseGood && r.State != fleet.ReleaseBad {
+		if !slices.Contains(fleet.ReleaseStates(), r.State) {
 			return fmt.Errorf("%w: release state %d is unknown", ErrInvalid, r.State)
 		}
-		return checkTime(r.At)
+		return checkStamp(r.At, r.Generation)
+	case fleet.RolloutRecord:
+		return checkRollout(r)
+	case fleet.ProcessRecord:
+		return checkStamp(r.At, r.Number)
 	case fleet.LoginRecord:
 		return checkTime(r.Hour)
 	case fleet.ClientRecord:
@@ -65,6 +70,15 @@ func check(r fleet.Record) error {
 	default:
 		return fmt.Errorf("%w: %T is no record", ErrInvalid, r)
 	}
+}
+
+func checkRollout(r fleet.RolloutRecord) error {
+	for _, at := range slices.Concat(r.Reverts, r.Restarts, []time.Time{r.Attempt.At, r.AttemptBy, r.Last.At, r.NotBefore}) {
+		if err := checkTime(at); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func checkStamp(at time.Time, epoch uint64) error {

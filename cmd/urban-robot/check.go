@@ -79,7 +79,7 @@ func settings(fields []field, names []string) map[string]any {
 	shown := map[string]any{}
 	for _, f := range fields {
 		switch {
-		case f.later || f.secret != nil && f.secret.isZero():
+		case f.secret != nil && f.secret.isZero():
 		case f.secret != nil:
 			shown[f.name] = *f.secret
 		case f.each != nil:
@@ -88,6 +88,12 @@ func settings(fields []field, names []string) map[string]any {
 				each[name] = settings(f.each(name), nil)
 			}
 			shown[f.name] = each
+		case f.items != nil:
+			items := make([]any, 0, f.items.count())
+			for i := range f.items.count() {
+				items = append(items, settings(f.items.at(i), nil))
+			}
+			shown[f.name] = items
 		case f.fields != nil:
 			shown[f.name] = settings(f.fields, names)
 		default:
@@ -104,12 +110,17 @@ func checkHelp() string {
 where, what, and what to write instead. It starts nothing. Exit code: 0 fine, 1 refused, 2 wrong usage.
 
 A key is taken from its flag, else its environment variable, else the file (YAML), else its default. The variable of
-fleets.helium.health.timeout is URBAN_ROBOT_FLEETS_HELIUM_HEALTH_TIMEOUT, - being written _; lists have commas; an empty variable
-counts as not set. URBAN_ROBOT_CONFIG names the file. Every key can be given as --set path=value. Unknown keys and
-variables are refused. Relative paths start from the working directory.
+fleets.helium.health.timeout is URBAN_ROBOT_FLEETS_HELIUM_HEALTH_TIMEOUT, - being written _; an empty variable counts as not set.
+URBAN_ROBOT_CONFIG names the file. Every key can be given as --set path=value. Unknown keys and variables are refused. Relative
+paths start from the working directory.
+
+In flags and variables a list has commas (python3,main.py) or is written as JSON (["sh", "-c", "a, b"]). Items that have keys are
+numbered: --set fleets.helium.alerts.0.level=error, URBAN_ROBOT_FLEETS_HELIUM_ALERTS_0_LEVEL.
 
 A secret is never written, only named: {env: NAME} or {file: path}; the file must not be open to every user of the machine. As a
 flag or variable: --set fleets.helium.token.file=path, URBAN_ROBOT_FLEETS_HELIUM_TOKEN_FILE=path, or _ENV.
+
+Of the keys below deploy, those that begin with "git:" or "command:" in the table are for that driver alone.
 
 With no file and no fleet there is one fleet "default", whose token is in DISCORD_TOKEN, for bots on this machine.
 
@@ -119,17 +130,15 @@ Keys:
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	scratch := defaultConfig()
 	eachSetting(schema(&scratch), "", []string{anyFleet}, func(path string, f field) {
-		switch {
-		case f.later:
-		case f.secret != nil:
+		if f.secret != nil {
 			fmt.Fprintf(table, "  %s\tsecret\t\t%s\n", path, f.what)
-		default:
-			text := f.value.show()
-			if path == "limits.queued_bytes" {
-				text = ""
-			}
-			fmt.Fprintf(table, "  %s\t%s\t%s\t%s\n", path, f.value.kind, text, f.what)
+			return
 		}
+		text := f.value.show()
+		if path == "limits.queued_bytes" {
+			text = ""
+		}
+		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\n", path, f.value.kind, text, f.what)
 	})
 	if err := table.Flush(); err != nil {
 		panic(err) // a strings.Builder takes everything

@@ -19,7 +19,7 @@ const configVariable = environmentPrefix + "CONFIG"
 func botVariables() []string {
 	return []string{
 		"URBAN_ROBOT_URL", "URBAN_ROBOT_KEY", "URBAN_ROBOT_FLEET",
-		"URBAN_ROBOT_INSTANCE", "URBAN_ROBOT_VERSION", "URBAN_ROBOT_LAUNCH",
+		"URBAN_ROBOT_INSTANCE", "URBAN_ROBOT_VERSION", "URBAN_ROBOT_RELEASE", "URBAN_ROBOT_LAUNCH",
 	}
 }
 
@@ -47,8 +47,7 @@ func addConfigFlags(cmd *cobra.Command) *configFlags {
 	add("state", "state", "where everything is kept (sqlite:path)")
 	add("log-level", "log.level", "trace, debug, info, warn or error")
 	add("log-format", "log.format", "auto, json or text")
-	add("admin-listen", "admin.listen", "not yet supported by this version")
-	flags.Lookup("admin-listen").Hidden = true
+	add("admin-listen", "admin.listen", "where deploy, rollback and try-again are taken (host:port); needs admin.token")
 	return f
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -40,8 +41,6 @@ func (d *decoder) object(n *node, path string, fields []field) {
 func (d *decoder) field(e entry, path string, f field) {
 	switch {
 	case d.refused[path]: // its notation was; once is enough
-	case f.later:
-		d.refuse(e.at, path, "not yet supported by this version; leave it out")
 	case f.secret != nil:
 		if err := f.secret.name(e.value); err != nil {
 			d.refuse(e.value.at, path, err.Error())
@@ -50,6 +49,8 @@ func (d *decoder) field(e entry, path string, f field) {
 		if d.isObject(e, path, "write the name of a fleet and its keys below it") {
 			d.each(e.value, path, f.each)
 		}
+	case f.items != nil:
+		d.items(e, path, f.items)
 	case f.fields != nil:
 		if d.isObject(e, path, "write its keys below it: "+strings.Join(fieldNames(f.fields), ", ")) {
 			d.object(e.value, path, f.fields)
@@ -78,6 +79,37 @@ func (d *decoder) each(n *node, path string, fields func(string) []field) {
 	}
 }
 
+// items reads a list of groups. Flags and variables name an item by its place: alerts.0.
+func (d *decoder) items(e entry, path string, l *list) {
+	n := e.value
+	layered := n.at.from != fromFile
+	switch {
+	case layered && n.shape == shapeScalar && n.text == "": // laid over the file's: none
+		return
+	case n.shape != shapeList && (n.shape != shapeObject || !layered):
+		d.refuse(n.at, path, "is "+n.shape.String()+"; write a list such as "+l.example)
+		return
+	case len(n.object) > l.most:
+		d.refuse(n.at, path, fmt.Sprintf("has %d items; write at most %d", len(n.object), l.most))
+		return
+	}
+	for _, item := range n.object {
+		here := joinPath(path, cut(item.key))
+		i, ok := place(item.key, len(n.object))
+		if !ok {
+			d.refuse(item.at, here, "is no place in the list; number its items 0, 1, 2 and so on, and leave none out")
+		} else if d.isObject(item, here, "write its keys below it: "+strings.Join(fieldNames(l.at(i)), ", ")) {
+			d.object(item.value, here, l.at(i))
+		}
+	}
+}
+
+// place reads the place of an item in a list of so many.
+func place(key string, of int) (int, bool) {
+	i, err := strconv.Atoi(key)
+	return i, err == nil && i >= 0 && i < of && strconv.Itoa(i) == key
+}
+
 func (d *decoder) isObject(e entry, path, instead string) bool {
 	if e.value.shape != shapeObject {
 		d.refuse(e.value.at, path, "is "+e.value.shape.String()+"; "+instead)
@@ -93,8 +125,8 @@ func meant(path, key string, fields []field) string {
 	}
 	var elsewhere []string
 	scratch := defaultConfig()
-	eachSetting(schema(&scratch), "", fleetOf(path), func(p string, f field) {
-		if !f.later && (strings.HasSuffix(p, "."+key) || p == key) {
+	eachSetting(schema(&scratch), "", fleetOf(path), func(p string, _ field) {
+		if strings.HasSuffix(p, "."+key) || p == key {
 			elsewhere = append(elsewhere, p)
 		}
 	})
@@ -114,11 +146,9 @@ func fleetOf(path string) []string {
 
 // fieldNames lists the keys that may be written.
 func fieldNames(fields []field) []string {
-	var names []string
+	names := make([]string, 0, len(fields))
 	for _, f := range fields {
-		if !f.later {
-			names = append(names, f.name)
-		}
+		names = append(names, f.name)
 	}
 	return names
 }

@@ -9,17 +9,16 @@ import (
 
 // variable is an environment variable and the key that it sets.
 type variable struct {
-	name  string
-	path  string
-	later bool // of a later version, and so is whatever begins like it
+	name string
+	path string
 }
 
 // variablesFor lists the variables there are for fleets of these names.
 func variablesFor(fleets []string) []variable {
 	var all []variable
 	scratch := defaultConfig()
-	eachSetting(schema(&scratch), "", fleets, func(path string, f field) {
-		all = append(all, variable{name: environmentName(path), path: path, later: f.later})
+	eachSettingOf(schema(&scratch), "", fleets, maxItems, func(path string, f field) {
+		all = append(all, variable{name: environmentName(path), path: path})
 		if f.secret != nil {
 			for _, way := range secretFields() {
 				all = append(all, variable{name: environmentName(joinPath(path, way)), path: joinPath(path, way)})
@@ -49,7 +48,7 @@ func newEnvironmentReader(root *node) environmentReader {
 func (r environmentReader) paths(name string) []string {
 	var found []string
 	for _, v := range r.variables {
-		if v.name == name || v.later && strings.HasPrefix(name, v.name+"_") {
+		if v.name == name {
 			found = append(found, v.path)
 		}
 	}
@@ -81,9 +80,7 @@ func newFleetPath(name string) string {
 func (r environmentReader) meant(name string) string {
 	known := slices.Concat(botVariables(), clientVariables(), []string{configVariable})
 	for _, v := range r.variables {
-		if !v.later {
-			known = append(known, v.name)
-		}
+		known = append(known, v.name)
 	}
 	for i := range known {
 		known[i] = strings.TrimPrefix(known[i], environmentPrefix)

@@ -21,20 +21,19 @@ func (s shape) String() string {
 type node struct {
 	at     origin
 	shape  shape
-	text   string // of a scalar
-	quoted bool   // a scalar in quotes: text, never a number
-	list   []*node
-	object []entry // in the order of writing; keys are unique
+	text   string  // of a scalar
+	quoted bool    // a scalar in quotes: text, never a number
+	object []entry // in the order of writing; keys are unique. A list's keys are 0, 1, 2 and so on
 }
 
-// entry is one key of an object.
+// entry is one key of an object, or one item of a list.
 type entry struct {
 	key   string
 	at    origin // of the key
 	value *node
 }
 
-// get returns the entry of a key, or nil.
+// get returns the entry of a key or the item of a list, or nil.
 func (n *node) get(key string) *entry {
 	for i := range n.object {
 		if n.object[i].key == key {
@@ -44,7 +43,8 @@ func (n *node) get(key string) *entry {
 	return nil
 }
 
-// put lays one value over the tree. Where a value in the way is not a group of keys it stays, to be refused as it is.
+// put lays one value over the tree. A number is the place of an item in a list. Where one value is in the way it stays, to be
+// refused as it is.
 func (n *node) put(path []string, text string, at origin) {
 	for _, key := range path[:len(path)-1] {
 		child := n.get(key)
@@ -55,7 +55,7 @@ func (n *node) put(path []string, text string, at origin) {
 		if child.value == nil || child.value.shape == shapeEmpty {
 			child.value = &node{at: at, shape: shapeObject}
 		}
-		if child.value.shape != shapeObject {
+		if child.value.shape == shapeScalar {
 			return
 		}
 		n = child.value

@@ -42,6 +42,24 @@ func public(listen string) bool {
 	return !ip.Unmap().IsLoopback()
 }
 
+// directory is where files go, or nothing.
+func directory(to *string) value {
+	return value{kind: "directory", show: func() string { return *to }, data: func() any { return *to }, set: func(n *node) error {
+		const example = "/var/lib/urban-robot/helium"
+		text, err := scalar(n, example)
+		switch {
+		case err != nil:
+			return err
+		case len(text) > maxLine || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }):
+			return errors.New("is no path; write one such as " + example)
+		case strings.HasPrefix(text, "~"):
+			return errors.New("begins with ~, which nobody expands here; write the whole path, such as " + example)
+		}
+		*to = text
+		return nil
+	}}
+}
+
 // database is where the state goes; path becomes the file's. The text may hold a password and is never repeated.
 func database(path *string) value {
 	const scheme, example = "sqlite:", "sqlite:./urban-robot.db"

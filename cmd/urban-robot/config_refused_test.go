@@ -65,13 +65,10 @@ func TestConfigRefusesUnknownKeys(t *testing.T) {
 		{name: "nothing like any key", file: "log: {colour: blue}\nfleets: {a: {token: {env: TOKEN}}}", want: []string{
 			at + ":1:7: log.colour: unknown key; known here: level, format",
 		}},
-		{name: "keys of later versions", file: "admin: {listen: 127.0.0.1:8081}\nfleets:\n  a:\n    token: {env: TOKEN}\n" +
-			"    restart: {max: 5}\n    rollback: {max: 3}\n    deploy: {driver: git}\n    alerts: []", want: []string{
-			at + ":1:1: admin: not yet supported by this version; leave it out",
-			at + ":5:5: fleets.a.restart: not yet supported by this version; leave it out",
-			at + ":6:5: fleets.a.rollback: not yet supported by this version; leave it out",
-			at + ":7:5: fleets.a.deploy: not yet supported by this version; leave it out",
-			at + ":8:5: fleets.a.alerts: not yet supported by this version; leave it out",
+		{name: "drivers of later versions", file: "fleets:\n  a: {token: {env: TOKEN}, deploy: {driver: docker}}\n" +
+			"  b: {token: {env: KEY}, deploy: {driver: kubernetes}}", want: []string{
+			at + ":2:45: fleets.a.deploy.driver: docker is not yet supported by this version; write none, git or command",
+			at + ":3:43: fleets.b.deploy.driver: kubernetes is not yet supported by this version; write none, git or command",
 		}},
 		{name: "a key twice", file: "    lease: 10s\n    lease: 20s", want: []string{
 			at + ":5:5: fleets.helium.lease: stands here a second time, first in line 4; write it once",
@@ -79,8 +76,8 @@ func TestConfigRefusesUnknownKeys(t *testing.T) {
 		{name: "a flag with a slip", args: []string{"--set", "fleets.helium.lese=10s"}, want: []string{
 			"--set: fleets.helium.lese: unknown key; did you mean lease?",
 		}},
-		{name: "the flag of a later version", args: []string{"--admin-listen", "127.0.0.1:8081"}, want: []string{
-			"--admin-listen: admin: not yet supported by this version; leave it out",
+		{name: "a flag of a later driver", args: []string{"--set", "fleets.helium.deploy.driver=docker"}, want: []string{
+			"--set: fleets.helium.deploy.driver: docker is not yet supported by this version; write none, git or command",
 		}},
 		{name: "a variable with a slip", environment: map[string]string{"URBAN_ROBOT_LISEN": "x"}, want: []string{
 			"URBAN_ROBOT_LISEN: unknown variable; did you mean URBAN_ROBOT_LISTEN?",
@@ -91,11 +88,9 @@ func TestConfigRefusesUnknownKeys(t *testing.T) {
 		{name: "a variable like nothing", environment: map[string]string{"URBAN_ROBOT_QX": "x"}, want: []string{
 			"URBAN_ROBOT_QX: unknown variable; unset it, or see urban-robot check --help for those there are",
 		}},
-		{name: "variables of later versions", environment: map[string]string{
-			"URBAN_ROBOT_ADMIN_LISTEN": "x", "URBAN_ROBOT_FLEETS_HELIUM_DEPLOY_BRANCH": "main",
-		}, want: []string{
-			"URBAN_ROBOT_ADMIN_LISTEN: admin: not yet supported by this version; leave it out",
-			"URBAN_ROBOT_FLEETS_HELIUM_DEPLOY_BRANCH: fleets.helium.deploy: not yet supported by this version; leave it out",
+		{name: "a variable of a later driver", environment: map[string]string{"URBAN_ROBOT_FLEETS_HELIUM_DEPLOY_DRIVER": "kubernetes"}, want: []string{
+			"URBAN_ROBOT_FLEETS_HELIUM_DEPLOY_DRIVER: fleets.helium.deploy.driver: kubernetes is not yet supported by this version; " +
+				"write none, git or command",
 		}},
 		{
 			name: "a variable of two fleets", file: "fleets: {a-b: {token: {env: TOKEN}}, a_b: {token: {env: KEY}}}",

@@ -13,20 +13,28 @@ const leaseInPings = 3
 
 // checker refuses what contradicts itself. A rule about a key that is refused already is not applied.
 type checker struct {
-	root *node
+	root   *node
+	lookup func(string) (string, bool) // of the environment
 	*decoder
 }
 
 // checkRules resolves the secrets and applies every rule.
 func checkRules(c *config, root *node, d *decoder, lookup func(string) (string, bool)) {
-	v := checker{root: root, decoder: d}
+	v := checker{root: root, lookup: lookup, decoder: d}
 	v.service(c)
+	v.admin(c)
 	for _, f := range c.Fleets {
 		path := joinPath("fleets", f.Name)
-		v.secrets(f, path, lookup)
+		v.secrets(f, path)
 		v.fleet(c, f, path)
+		v.restart(f, joinPath(path, "restart"))
+		v.deploy(f, joinPath(path, "deploy"))
+		v.environment(c, f, joinPath(path, "deploy.environment"))
+		v.alerts(f, joinPath(path, "alerts"))
 	}
 	v.sameToken(c.Fleets)
+	v.sameSecret(c)
+	v.sameDirectory(c.Fleets)
 }
 
 // against refuses the first of the paths that somebody wrote, or the first.
@@ -115,7 +123,7 @@ func (v checker) refusedBelow(path string) bool {
 }
 
 // secrets fetches the secrets of a fleet.
-func (v checker) secrets(f *fleetConfig, path string, lookup func(string) (string, bool)) {
+func (v checker) secrets(f *fleetConfig, path string) {
 	token, key := joinPath(path, "token"), joinPath(path, "key")
 	if f.Token.isZero() && !v.refused[path] {
 		v.against("is missing: Discord's bot token; "+howToName, token)
@@ -124,19 +132,20 @@ func (v checker) secrets(f *fleetConfig, path string, lookup func(string) (strin
 	if f.Token.Env == defaultTokenEnv && v.root.at.from == fromDefault {
 		hint = ", or name a configuration file with --config"
 	}
-	for _, named := range []struct {
-		path   string
-		secret *secret
-	}{{token, &f.Token}, {key, &f.Key}} {
-		if named.secret.isZero() || v.refused[named.path] {
-			continue
-		}
-		if err := named.secret.resolve(lookup); err != nil {
-			v.against(err.Error()+hint, named.path)
-		}
-	}
+	v.resolve(&f.Token, token, hint)
+	v.resolve(&f.Key, key, hint)
 	if !f.Token.Token.IsZero() && f.Token.Token.Equal(f.Key.Token) {
 		v.against("is the same secret as the token; make another one up for the key", key, token)
+	}
+}
+
+// resolve fetches one secret, if there is one.
+func (v checker) resolve(s *secret, path, hint string) {
+	if s.isZero() || v.refused[path] {
+		return
+	}
+	if err := s.resolve(v.lookup); err != nil {
+		v.against(err.Error()+hint, path)
 	}
 }
 

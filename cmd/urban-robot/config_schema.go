@@ -1,11 +1,13 @@
 package main
 
 import (
+	"strconv"
+
 	"github.com/urban-robot/urban-robot/actors/store"
 	"github.com/urban-robot/urban-robot/protocol"
 )
 
-// field is one key of the configuration. Exactly one of value, secret, fields, each and later is set.
+// field is one key of the configuration. Exactly one of value, secret, fields, each and items is set.
 type field struct {
 	name   string
 	what   string                    // for people, in a line
@@ -13,14 +15,25 @@ type field struct {
 	secret *secret                   // a secret, named by env or file
 	fields []field                   // a group of keys
 	each   func(name string) []field // a group whose keys the operator names
-	later  bool                      // in the contract, not in this version
+	items  *list                     // a list of groups
+}
+
+// list is a list of groups of keys.
+type list struct {
+	most    int
+	example string
+	count   func() int
+	at      func(i int) []field // adds what is missing up to there
 }
 
 // schema lists every key. Reading through it fills c; showing through it shows c. Nothing else knows the keys.
 func schema(c *config) []field {
 	return []field{
-		{name: "listen", what: "where bots connect; beyond loopback every fleet needs a key", value: address(&c.Listen)},
-		{name: "admin", later: true},
+		{name: "listen", what: "where bots connect and webhooks come in; beyond loopback every fleet needs a key", value: address(&c.Listen)},
+		{name: "admin", what: "the API behind deploy, rollback and try-again", fields: []field{
+			{name: "listen", what: "where it is served, if there is an admin.token", value: address(&c.Admin.Listen)},
+			{name: "token", what: "what its callers show; none: it is not served", secret: &c.Admin.Token},
+		}},
 		{name: "state", what: "where everything is kept that must survive", value: database(&c.State)},
 		{name: "log", what: "the log, on standard error", fields: []field{
 			{name: "level", what: "the least that is logged", value: choice(&c.Log.Level, "trace", "debug", "info", "warn", "error")},
@@ -68,8 +81,8 @@ func fleetSchema(f *fleetConfig) []field {
 		{name: "cache", what: "the cache that moves with the seat", fields: []field{
 			{name: "max_bytes", what: "its largest size", value: size(&f.CacheMax, store.MaxCacheBytes)},
 		}},
-		{name: "restart", later: true},
-		{name: "rollback", later: true},
+		{name: "restart", what: "of processes that crash", fields: restartSchema(&f.Restart)},
+		{name: "rollback", what: "to the last good release", fields: rollbackSchema(&f.Rollback)},
 		{name: "identify", what: "Discord's login limits", fields: []field{
 			{name: "daily", what: "logins in 24 hours", value: number(&f.Login.Daily, 1, million)},
 			{name: "reserve", what: "of them, kept for the way back", value: number(&f.Login.Reserve, 0, million)},
@@ -85,8 +98,11 @@ func fleetSchema(f *fleetConfig) []field {
 			name: "command_event", what: "the event that carries commands; cmd: clients of the first Urban Robot",
 			value: choice(&f.CommandEvent, protocol.EventCommand, "cmd"),
 		},
-		{name: "deploy", later: true},
-		{name: "alerts", later: true},
+		{name: "deploy", what: "how releases are put into service", fields: deploySchema(&f.Deploy)},
+		{name: "alerts", what: "who is told", items: &list{
+			most: maxItems, example: "[{url: {env: HELIUM_ALERT_URL}}]", count: func() int { return len(f.Alerts) },
+			at: func(i int) []field { return alertSchema(f.alert(i)) },
+		}},
 	}
 }
 
@@ -109,18 +125,30 @@ func healthSchema(h *healthConfig) []field {
 // anyFleet stands for a fleet's name in the documentation.
 const anyFleet = "<fleet>"
 
-// eachSetting calls visit for every setting and every key that comes later, depth first. A group named by the operator is
-// gone through once for each of the names.
+// maxItems is the most that a list of groups may have.
+const maxItems = 16
+
+// eachSetting calls visit for every setting, depth first. A group named by the operator is gone through once for each of the
+// names, a list of groups for its first item.
 func eachSetting(fields []field, path string, names []string, visit func(path string, f field)) {
+	eachSettingOf(fields, path, names, 1, visit)
+}
+
+// eachSettingOf is eachSetting with so many items in every list.
+func eachSettingOf(fields []field, path string, names []string, items int, visit func(path string, f field)) {
 	for _, f := range fields {
 		here := joinPath(path, f.name)
 		switch {
 		case f.each != nil:
 			for _, name := range names {
-				eachSetting(f.each(name), joinPath(here, name), nil, visit)
+				eachSettingOf(f.each(name), joinPath(here, name), nil, items, visit)
+			}
+		case f.items != nil:
+			for i := range items {
+				eachSettingOf(f.items.at(i), joinPath(here, strconv.Itoa(i)), nil, items, visit)
 			}
 		case f.fields != nil:
-			eachSetting(f.fields, here, names, visit)
+			eachSettingOf(f.fields, here, names, items, visit)
 		default:
 			visit(here, f)
 		}

@@ -19,9 +19,6 @@ func allSettings(t *testing.T) map[string]field {
 
 func TestEverySettingSaysWhatItIs(t *testing.T) {
 	for path, f := range allSettings(t) {
-		if f.later {
-			continue
-		}
 		assert.NotEmpty(t, f.what, path)
 		if f.secret == nil {
 			assert.NotEmpty(t, f.value.kind, path)
@@ -32,7 +29,7 @@ func TestEverySettingSaysWhatItIs(t *testing.T) {
 // What a setting shows is what may be written.
 func TestEverySettingReadsWhatItShows(t *testing.T) {
 	for path, f := range allSettings(t) {
-		if f.later || f.secret != nil || path == "limits.queued_bytes" {
+		if f.secret != nil || path == "limits.queued_bytes" {
 			continue
 		}
 		shown := f.value.show()
@@ -49,7 +46,7 @@ func TestEverySettingHasAVariable(t *testing.T) {
 		name := environmentName(path)
 		assert.Empty(t, seen[name], "%s is for %s and %s", name, seen[name], path)
 		seen[name] = path
-		if !f.later && f.secret == nil {
+		if f.secret == nil {
 			root := &node{shape: shapeObject}
 			assert.Equal(t, []string{path}, newEnvironmentReader(root).paths(name))
 		}

@@ -69,11 +69,8 @@ func (s *secret) name(n *node) error {
 }
 
 func (s *secret) nameVariable(name string) error {
-	for i, r := range name {
-		letter := r == '_' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z'
-		if !letter && (i == 0 || r < '0' || r > '9') {
-			return errors.New("its env is not the name of a variable; " + howToName)
-		}
+	if !variableName(name) {
+		return errors.New("its env is not the name of a variable; " + howToName)
 	}
 	s.Env = name
 	return nil

@@ -16,9 +16,13 @@ const (
 	configFile = "urban-robot.yaml"
 	aToken     = "MTIzNDU2Nzg5.the-token-of-helium"
 	aKey       = "the-key-of-helium"
+	aHook      = "the-secret-of-its-webhook"
+	anAlert    = "https://discord.example/api/webhooks/1/the-alerts-of-helium"
+	anAdmin    = "the-token-of-the-admin-api"
 )
 
-// clean puts the test into an empty directory with an environment of its own, in which the variables TOKEN and KEY hold secrets.
+// clean puts the test into an empty directory with an environment of its own, in which the variables TOKEN, KEY, HOOK and
+// ALERT hold secrets.
 func clean(t *testing.T) {
 	t.Helper()
 	for _, pair := range os.Environ() {
@@ -30,7 +34,17 @@ func clean(t *testing.T) {
 	}
 	t.Setenv("TOKEN", aToken)
 	t.Setenv("KEY", aKey)
+	t.Setenv("HOOK", aHook)
+	t.Setenv("ALERT", anAlert)
 	t.Chdir(t.TempDir())
+}
+
+// writeSecrets makes the files helium.key, admin.token and errors.url.
+func writeSecrets(t *testing.T) {
+	t.Helper()
+	write(t, "helium.key", aKey+"\n")
+	write(t, "admin.token", anAdmin+"\n")
+	write(t, "errors.url", anAlert+"-errors\n")
 }
 
 // write makes a file that only its owner may read.
@@ -68,6 +82,7 @@ func TestConfigWithoutAFileIsOneFleetOnLoopback(t *testing.T) {
 // CONTRACT section 8, as far as this version goes, with every key of ours.
 const wholeConfig = `
 listen: 127.0.0.1:9000
+admin: {listen: 127.0.0.1:9001, token: {file: admin.token}}
 state: sqlite:./bots.db
 log: {level: debug, format: json}
 limits: {connections: 50, connections_per_address: 40, strikes: 3, ping_interval: 1s, ping_timeout: 5s, queued_bytes: 64MiB}
@@ -87,12 +102,31 @@ fleets:
     identify: {daily: 900, reserve: 90, spacing: 0s, concurrency: 16}
     deadlines: {identify: 3s, ready: 4m, answer: 6s}
     command_event: cmd
+    restart: {max: 4, window: 20m, backoff: 2s..1m}
+    rollback: {max: 2, window: 2h}
+    deploy:
+      driver: git
+      repository: https://example.org/helium.git
+      branch: release/stable
+      dir: ./bots
+      setup: [python3, -m, pip, install, -r, "requirements, all.txt"]
+      setup_timeout: 5m
+      command: [python3, main.py]
+      environment: [DATABASE_URL, MUSIC_*]
+      grace: 15s
+      logs: {max_bytes: 1MiB, to_service: true}
+      keep: 7
+      poll: 1m
+      webhook: {provider: github, secret: {env: HOOK}, only: "[DEPLOY]"}
+    alerts:
+      - url: {env: ALERT}
+      - {url: {file: errors.url}, level: error}
 `
 
 func TestConfigReadsEveryKey(t *testing.T) {
 	clean(t)
 	write(t, configFile, wholeConfig)
-	write(t, "helium.key", aKey+"\n")
+	writeSecrets(t)
 
 	c, err := loadConfig("--config", configFile)
 
@@ -101,7 +135,11 @@ func TestConfigReadsEveryKey(t *testing.T) {
 	f := *c.Fleets[0]
 	assert.Equal(t, aToken, f.Token.Token.Reveal())
 	assert.Equal(t, aKey, f.Key.Token.Reveal())
-	f.Token, f.Key = secret{}, secret{}
+	assert.Equal(t, aHook, f.Deploy.Webhook.Secret.Token.Reveal())
+	require.Len(t, f.Alerts, 2)
+	assert.Equal(t, anAlert, f.Alerts[0].URL.Token.Reveal())
+	assert.Equal(t, anAlert+"-errors", f.Alerts[1].URL.Token.Reveal())
+	f.Token, f.Key, f.Deploy.Webhook.Secret, f.Alerts[0].URL, f.Alerts[1].URL = secret{}, secret{}, secret{}, secret{}, secret{}
 	assert.Equal(t, fleetConfig{
 		Name:         "helium",
 		Seat:         seatConfig{Lease: 10 * time.Second, Margin: time.Second, Standbys: 2, Shards: 4},
@@ -115,9 +153,25 @@ func TestConfigReadsEveryKey(t *testing.T) {
 		Handover:  handoverConfig{To: "shutdown", Drain: 500 * time.Millisecond, Deadline: 7 * time.Second},
 		Login:     loginConfig{Daily: 900, Reserve: 90, Concurrency: 16},
 		Deadlines: deadlinesConfig{Identify: 3 * time.Second, Ready: 4 * time.Minute, Answer: 6 * time.Second},
+		Restart:   restartConfig{Max: 4, Window: 20 * time.Minute, BackoffMin: 2 * time.Second, BackoffMax: time.Minute},
+		Rollback:  rollbackConfig{Max: 2, Window: 2 * time.Hour},
+		Deploy: deployConfig{
+			Driver: "git", Dir: "./bots", Environment: []string{"DATABASE_URL", "MUSIC_*"}, Grace: 15 * time.Second,
+			LogBytes: 1 << 20, LogForward: true, Keep: 7, Poll: time.Minute,
+			Git: gitConfig{
+				Repository: "https://example.org/helium.git", Branch: "release/stable",
+				Setup: []string{"python3", "-m", "pip", "install", "-r", "requirements, all.txt"}, SetupTimeout: 5 * time.Minute,
+				Command: []string{"python3", "main.py"},
+			},
+			Commands: commandsConfig{Timeout: 5 * time.Minute},
+			Webhook:  webhookConfig{Provider: "github", Only: "[DEPLOY]"},
+		},
+		Alerts: []*alertConfig{{Level: "warning"}, {Level: "error"}},
 	}, f)
+	assert.Equal(t, anAdmin, c.Admin.Token.Token.Reveal())
+	c.Admin.Token = secret{}
 	assert.Equal(t, config{
-		Source: configFile, Listen: "127.0.0.1:9000", State: "./bots.db", Log: logConfig{Level: "debug", Format: "json"},
+		Source: configFile, Listen: "127.0.0.1:9000", Admin: adminConfig{Listen: "127.0.0.1:9001"}, State: "./bots.db", Log: logConfig{Level: "debug", Format: "json"},
 		Limits: limitsConfig{
 			Connections: 50, PerAddress: 40, Strikes: 3, PingEvery: time.Second, PingTimeout: 5 * time.Second, QueuedBytes: 64 << 20,
 		},

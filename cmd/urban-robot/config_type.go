@@ -1,6 +1,7 @@
 package main
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -11,12 +12,22 @@ import (
 // config is a whole configuration, checked. serve makes the packages' own Configs of it.
 type config struct {
 	Source string         // the file it came from; empty: none
-	Listen string         // host:port for bots
+	Listen string         // host:port for bots, and deploy webhooks
+	Admin  adminConfig    //
 	State  string         // path of the SQLite file, as written
 	Log    logConfig      //
 	Limits limitsConfig   // of the gateway
 	Fleets []*fleetConfig // at least one, sorted by name
 }
+
+// adminConfig says where the admin API is served.
+type adminConfig struct {
+	Listen string // host:port
+	Token  secret // what its callers show; none: it is not served
+}
+
+// served reports whether there is an admin API.
+func (a adminConfig) served() bool { return !a.Token.isZero() }
 
 // logConfig says what is logged and how.
 type logConfig struct {
@@ -47,6 +58,10 @@ type fleetConfig struct {
 	Handover     handoverConfig
 	Login        loginConfig
 	Deadlines    deadlinesConfig
+	Restart      restartConfig
+	Rollback     rollbackConfig
+	Deploy       deployConfig
+	Alerts       []*alertConfig // as written
 }
 
 // seatConfig says how the right to process commands is held.
@@ -108,6 +123,7 @@ const (
 func defaultConfig() config {
 	return config{
 		Listen: "127.0.0.1:8080",
+		Admin:  adminConfig{Listen: "127.0.0.1:8081"},
 		State:  "./urban-robot.db",
 		Log:    logConfig{Level: "info", Format: "auto"},
 		Limits: limitsConfig{
@@ -131,6 +147,9 @@ func defaultFleet(name string) *fleetConfig {
 		Handover:  handoverConfig{To: toComa, Drain: time.Second, CacheSync: true, Deadline: 10 * time.Second},
 		Login:     loginConfig{Daily: 1000, Reserve: 100, Spacing: 5 * time.Second, Concurrency: 1},
 		Deadlines: deadlinesConfig{Identify: 10 * time.Second, Ready: 3 * time.Minute, Answer: 10 * time.Second},
+		Restart:   restartConfig{Max: 5, Window: 10 * time.Minute, BackoffMin: time.Second, BackoffMax: 5 * time.Minute},
+		Rollback:  rollbackConfig{Max: 3, Window: time.Hour},
+		Deploy:    defaultDeploy(),
 	}
 }
 
@@ -149,6 +168,11 @@ func (c *config) fleet(name string) *fleetConfig {
 // finish sorts the fleets and fills in what follows from the rest.
 func (c *config) finish() {
 	slices.SortFunc(c.Fleets, func(a, b *fleetConfig) int { return strings.Compare(a.Name, b.Name) })
+	for _, f := range c.Fleets {
+		if f.Deploy.Dir == "" && f.Deploy.driven() {
+			f.Deploy.Dir = filepath.Join(filepath.Dir(c.State), deployDirectory, f.Name)
+		}
+	}
 	if c.Limits.QueuedBytes == 0 {
 		c.Limits.QueuedBytes = 32 << 20
 		for _, f := range c.Fleets {

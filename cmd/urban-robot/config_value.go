@@ -58,21 +58,63 @@ func duration(to *time.Duration, positive bool) value {
 		if err != nil {
 			return err
 		}
-		if _, notNumber := strconv.ParseFloat(text, 64); notNumber == nil && text != "0" {
-			return fmt.Errorf("%s has no unit; write one, such as %ss or %sm", echo(text), text, text)
-		}
-		d, err := time.ParseDuration(text)
-		switch {
-		case err != nil:
-			return fmt.Errorf("%s is no duration; write a number with its unit, such as 500ms, 30s, 10m or 1h", echo(text))
-		case d < 0 && !positive:
-			return fmt.Errorf("%s is too short; write 0s or more", echo(text))
-		case d <= 0 && positive:
-			return fmt.Errorf("%s is too short; write more than 0s", echo(text))
-		case d > maxDuration:
-			return fmt.Errorf("%s is too long; write at most %s", echo(text), showDuration(maxDuration))
+		d, err := readDuration(text, positive)
+		if err != nil {
+			return err
 		}
 		*to = d
+		return nil
+	}}
+}
+
+func readDuration(text string, positive bool) (time.Duration, error) {
+	if _, notNumber := strconv.ParseFloat(text, 64); notNumber == nil && text != "0" {
+		return 0, fmt.Errorf("%s has no unit; write one, such as %ss or %sm", echo(text), text, text)
+	}
+	d, err := time.ParseDuration(text)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("%s is no duration; write a number with its unit, such as 500ms, 30s, 10m or 1h", echo(text))
+	case d < 0 && !positive:
+		return 0, fmt.Errorf("%s is too short; write 0s or more", echo(text))
+	case d <= 0 && positive:
+		return 0, fmt.Errorf("%s is too short; write more than 0s", echo(text))
+	case d > maxDuration:
+		return 0, fmt.Errorf("%s is too long; write at most %s", echo(text), showDuration(maxDuration))
+	}
+	return d, nil
+}
+
+// durations is a range of lengths of time. A single one is a range of its own.
+func durations(shortest, longest *time.Duration) value {
+	const between = ".."
+	show := func() string {
+		if *shortest == *longest {
+			return showDuration(*shortest)
+		}
+		return showDuration(*shortest) + between + showDuration(*longest)
+	}
+	return value{kind: "range", show: show, data: func() any { return show() }, set: func(n *node) error {
+		text, err := scalar(n, "1s..5m")
+		if err != nil {
+			return err
+		}
+		first, last, isRange := strings.Cut(text, between)
+		if !isRange {
+			last = first
+		}
+		least, err := readDuration(strings.TrimSpace(first), true)
+		if err != nil {
+			return err
+		}
+		most, err := readDuration(strings.TrimSpace(last), true)
+		if err != nil {
+			return err
+		}
+		if most < least {
+			return fmt.Errorf("%s goes down; write the shorter one first, such as 1s..5m", echo(text))
+		}
+		*shortest, *longest = least, most
 		return nil
 	}}
 }
@@ -191,52 +233,4 @@ func choice(to *string, words ...string) value {
 		*to = text
 		return nil
 	}}
-}
-
-// texts is a list of names, or in a flag or a variable the same with commas between them.
-func texts(to *[]string, most, longest int) value {
-	show := func() string { return strings.Join(*to, ",") }
-	data := func() any { return append([]string{}, *to...) }
-	return value{kind: "list", show: show, data: data, set: func(n *node) error {
-		items, err := listed(n)
-		switch {
-		case err != nil:
-			return err
-		case len(items) > most:
-			return fmt.Errorf("has %d names; write at most %d", len(items), most)
-		}
-		for i, item := range items {
-			switch {
-			case item == "" || len(item) > longest:
-				return fmt.Errorf("its item %d has %d bytes; write a name of 1 to %d bytes", i+1, len(item), longest)
-			case slices.Contains(items[:i], item):
-				return fmt.Errorf("its item %d stands there twice; write it once", i+1)
-			}
-		}
-		*to = items
-		return nil
-	}}
-}
-
-// listed returns the items of a list.
-func listed(n *node) ([]string, error) {
-	items := []string{}
-	switch {
-	case n.shape == shapeScalar && n.at.from != fromFile:
-		for item := range strings.SplitSeq(n.text, ",") {
-			if item = strings.TrimSpace(item); item != "" || strings.Contains(n.text, ",") {
-				items = append(items, item)
-			}
-		}
-	case n.shape == shapeList:
-		for i, item := range n.list {
-			if item.shape != shapeScalar {
-				return nil, fmt.Errorf("its item %d is %s; write a name", i+1, item.shape)
-			}
-			items = append(items, item.text)
-		}
-	default:
-		return nil, fmt.Errorf("is %s; write a list such as [modules.admin, modules.fun]", n.shape)
-	}
-	return items, nil
 }

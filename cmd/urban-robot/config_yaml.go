@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -119,8 +120,9 @@ func (r *yamlReader) node(from ast.Node, path string) *node {
 		r.object(n, []*ast.MappingValueNode{v}, path)
 	case *ast.SequenceNode:
 		n.shape = shapeList
-		for _, item := range v.Values {
-			n.list = append(n.list, r.node(item, path))
+		for i, value := range v.Values {
+			item := r.node(value, path)
+			n.object = append(n.object, entry{key: strconv.Itoa(i), at: item.at, value: item})
 		}
 	case *ast.StringNode:
 		n.shape, n.text = shapeScalar, v.Value
@@ -187,8 +189,8 @@ func (r *yamlReader) merge(n, from *node, path string) {
 			}
 		}
 	case shapeList:
-		for _, item := range from.list {
-			r.merge(n, item, path)
+		for _, item := range from.object {
+			r.merge(n, item.value, path)
 		}
 	case shapeScalar, shapeEmpty:
 		r.problems = append(r.problems, newProblem(from.at, path, "only a group of keys can be merged with <<; write an alias of one"))

@@ -4,171 +4,283 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"strings"
 	"syscall"
 	"time"
+
+	"github.com/urban-robot/urban-robot/protocol/admin"
 )
 
 // story plays the acts of the demo and holds each of them to the contract.
 type story struct {
-	out   io.Writer
-	cast  *cast
-	trail func(ctx context.Context, event, release string) (time.Time, error) // waits for a line of the audit trail
-	begun time.Time
-	fails int
+	out        io.Writer
+	stage      *stage
+	repository *demoRepository
+	fleets     admin.Fleets
+	trail      func(ctx context.Context, event, release string) (time.Time, error) // waits for a line of the audit trail
+	begun      time.Time
+	fails      int
 }
 
-// play runs all acts. The error says what could not go on; what went on and was wrong is counted in fails.
-func (s *story) play(ctx context.Context) error {
-	first, err := s.coldStart(ctx)
-	if err != nil {
-		return err
+// play runs all acts after the first push. The error says what could not go on; what went on and was wrong is counted in fails.
+func (s *story) play(ctx context.Context, first string) error {
+	for _, act := range []func(context.Context) error{
+		func(ctx context.Context) error { return s.coldStart(ctx, first) },
+		s.swap, s.refusal, s.revert, s.kill, s.end,
+	} {
+		if err := act(ctx); err != nil {
+			return err
+		}
 	}
-	second, err := s.swap(ctx, first)
-	if err != nil {
-		return err
-	}
-	if err := s.refusal(ctx, second); err != nil {
-		return err
-	}
-	if err := s.crash(ctx, second, first); err != nil {
-		return err
-	}
-	s.never()
 	return nil
 }
 
-func (s *story) coldStart(ctx context.Context) (*player, error) {
-	s.act("A bot starts, and nobody else is there")
-	p, err := s.cast.start(ctx, "1.0.0", "1.0.0", "")
+func (s *story) coldStart(ctx context.Context, commit string) error {
+	s.act("The first version is in the repository, and nothing runs")
+	active, err := s.follow(ctx, "1.0.0", s.begun, "started", "active")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s.tell(p.started, p, "process started")
-	active, err := s.cast.await(ctx, p, "active", p.started)
-	if err != nil {
-		return nil, err
-	}
-	s.tell(active.At, p, "active, epoch %d: it processes user commands", active.Epoch)
-	s.check(active.Epoch == 1, "the first to come gets the seat, %s after its process was started", took(p.started, active.At))
-	return p, s.bake(ctx, p)
+	s.check(active.Epoch == 1, "it was fetched, set up and started, and has the seat")
+	return s.bake(ctx, "1.0.0", commit)
 }
 
-func (s *story) swap(ctx context.Context, old *player) (*player, error) {
-	s.act("A new version starts beside it, proves its health and takes over")
-	p, err := s.cast.start(ctx, "1.1.0", "1.1.0", "")
+func (s *story) swap(ctx context.Context) error {
+	s.act("git push: 1.1.0 starts beside 1.0.0, proves its health and takes over")
+	pushed, commit, err := s.push(ctx, demoScript{Version: "1.1.0"})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s.tell(p.started, p, "process started; %s goes on", old.name)
-	ready, err := s.cast.await(ctx, p, "ready", p.started)
+	if _, err := s.follow(ctx, "1.1.0", pushed, "started", "ready"); err != nil {
+		return err
+	}
+	coma, err := s.follow(ctx, "1.0.0", pushed, "coma")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s.tell(ready.At, p, "logged in; its health is checked")
-	coma, err := s.cast.await(ctx, old, "coma", p.started)
+	active, err := s.follow(ctx, "1.1.0", pushed, "active")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s.tell(coma.At, old, "in coma, counter at %d: stopped, but still logged in", coma.Counter)
-	active, err := s.cast.await(ctx, p, "active", p.started)
-	if err != nil {
-		return nil, err
-	}
-	s.tell(active.At, p, "active, epoch %d, counter at %d", active.Epoch, active.Counter)
-	s.check(active.Epoch == 2, "healthy, so it was promoted %s after its process was started", took(p.started, active.At))
+	s.check(active.Epoch == 2, "healthy, so it was promoted %s after the push", took(pushed, active.At))
 	s.check(!active.At.Before(coma.At), "nobody was active for %s, and never two", took(coma.At, active.At))
 	s.check(active.Counter == coma.Counter, "the cache came first: the counter goes on at %d", active.Counter)
-	return p, s.bake(ctx, p)
+	return s.bake(ctx, "1.1.0", commit)
 }
 
-// bake waits until the player's release counts as good.
-func (s *story) bake(ctx context.Context, p *player) error {
-	good, err := s.trail(ctx, "release good", p.version)
+func (s *story) refusal(ctx context.Context) error {
+	s.act("git push: 1.2.0 is broken and is refused before it serves")
+	pushed, commit, err := s.push(ctx, demoScript{Version: "1.2.0", Broken: "cogs.moderation"})
 	if err != nil {
 		return err
 	}
-	s.tell(good, p, "held the seat healthy for a whole bake: now the last known good release")
+	shutdown, err := s.follow(ctx, "1.2.0", pushed, "started", "shutdown")
+	if err != nil {
+		return err
+	}
+	s.check(shutdown.Reason == "vital_cog_failure", "refused %s after the push, for cogs.moderation does not load", took(pushed, shutdown.At))
+	if _, err := s.follow(ctx, "1.2.0", pushed, "gone"); err != nil {
+		return err
+	}
+	again := time.Now()
+	if _, err := s.repository.announce(ctx, commit, "1.2.0", "another delivery"); err != nil {
+		return err
+	}
+	answer, err := s.fleets.Deploy(ctx, demoFleet, commit, "the demo")
+	if err != nil {
+		return fmt.Errorf("deploy %s: %w", commit, err)
+	}
+	s.say(again, "1.2.0", "its webhook is delivered again, and a person asks for it")
+	s.check(answer.Result == admin.ResultRefused && !s.saw(again, "1.2.0", "started"), "a refused release stays refused until somebody says try-again")
+	s.check(!s.saw(pushed, "1.1.0", "coma", "active"), "1.1.0 was not disturbed")
 	return nil
 }
 
-func (s *story) refusal(ctx context.Context, holder *player) error {
-	s.act("A bad version is refused before it serves")
-	bad, err := s.cast.start(ctx, "1.2.0", "1.2.0", "cogs.moderation")
+func (s *story) revert(ctx context.Context) error {
+	s.act("git push: 1.3.0 passes its check, takes over, and crashes")
+	pushed, commit, err := s.push(ctx, demoScript{Version: "1.3.0", CrashMS: 300})
 	if err != nil {
 		return err
 	}
-	s.tell(bad.started, bad, "process started; its vital cog cogs.moderation does not load")
-	shutdown, err := s.cast.await(ctx, bad, "shutdown", bad.started)
+	if _, err := s.follow(ctx, "1.3.0", pushed, "started", "active"); err != nil {
+		return err
+	}
+	crash, err := s.follow(ctx, "1.3.0", pushed, "gone")
 	if err != nil {
 		return err
 	}
-	s.tell(shutdown.At, bad, "told to shut down: %s", shutdown.Reason)
-	gone, err := s.cast.await(ctx, bad, "gone", bad.started)
+	back, err := s.follow(ctx, "1.1.0", crash.At, "active")
 	if err != nil {
 		return err
 	}
-	s.tell(gone.At, bad, "process ended")
-	s.check(shutdown.Reason == "vital_cog_failure", "refused %s after its process was started, with its reason", took(bad.started, shutdown.At))
-	again, err := s.cast.start(ctx, "1.2.0 again", "1.2.0", "cogs.moderation")
+	s.check(true, "1.1.0 was still logged in, and serves again %s after the crash", took(crash.At, back.At))
+	refused, err := s.trail(ctx, "release refused", commit)
 	if err != nil {
 		return err
 	}
-	gone, err = s.cast.await(ctx, again, "gone", again.started)
-	if err != nil {
-		return err
-	}
-	s.tell(gone.At, again, "started again, and turned away at the door")
-	s.check(!s.saw(again, "ready", "active"), "the release stays refused, and no Discord login was spent on it")
-	s.check(!s.sawSince(holder, bad.started, "coma", "active", "gone"), "%s was not disturbed", holder.name)
+	s.say(refused, "1.3.0", "refused from now on: it crashed in its bake")
 	return nil
 }
 
-func (s *story) crash(ctx context.Context, holder, standby *player) error {
+func (s *story) kill(ctx context.Context) error {
 	s.act("The active bot is killed")
+	holder, err := s.holder(ctx)
+	if err != nil {
+		return err
+	}
+	process, err := os.FindProcess(holder.PID)
+	if err != nil {
+		return fmt.Errorf("find the active bot: %w", err)
+	}
 	killed := time.Now()
-	if err := holder.cmd.Process.Signal(syscall.SIGKILL); err != nil {
-		return fmt.Errorf("kill %s: %w", holder.name, err)
+	if err := process.Signal(syscall.SIGKILL); err != nil {
+		return fmt.Errorf("kill the active bot: %w", err)
 	}
-	s.tell(killed, holder, "kill -9")
-	active, err := s.cast.await(ctx, standby, "active", killed)
+	s.say(killed, holder.Version, "kill -9 %d", holder.PID)
+	active, err := s.follow(ctx, "1.1.0", killed, "active")
 	if err != nil {
 		return err
 	}
-	gone, err := s.cast.await(ctx, holder, "gone", killed)
-	if err != nil {
+	s.check(active.PID != holder.PID, "another process of 1.1.0 took over %s after the kill", took(killed, active.At))
+	if _, err := s.follow(ctx, "1.1.0", killed, "started"); err != nil {
 		return err
 	}
-	s.tell(gone.At, holder, "its process was seen to end, so there is no lease to wait for")
-	s.tell(active.At, standby, "woken from coma, active, epoch %d, counter at %d", active.Epoch, active.Counter)
-	s.check(active.Epoch == 3 && active.At.After(killed), "the standby took over %s after the kill", took(killed, active.At))
+	s.check(true, "and the killed one is started again, as the new standby")
 	return nil
 }
 
-// never looks back over the whole story: at no time were two active.
-func (s *story) never() {
-	var holder *player
-	overlap := false
-	for _, e := range s.cast.all() {
+// end looks back over the whole story.
+func (s *story) end(ctx context.Context) error {
+	fmt.Fprintln(s.out)
+	holder, overlap := "", false
+	for _, e := range s.stage.all(s.begun) {
 		switch e.Event {
 		case "active":
-			overlap = overlap || holder != nil && holder != e.player
-			holder = e.player
+			overlap = overlap || holder != "" && holder != e.Instance
+			holder = e.Instance
 		case "coma", "shutdown", "gone":
-			if holder == e.player {
-				holder = nil
+			if holder == e.Instance {
+				holder = ""
 			}
 		}
 	}
-	fmt.Fprintln(s.out)
 	s.check(!overlap, "in the whole story there were never two active bots at once")
+	f, err := s.fleets.Status(ctx, demoFleet)
+	if err != nil {
+		return fmt.Errorf("look at the fleet: %w", err)
+	}
+	good := f.Desired != nil && len(f.Running) == 1 && f.Desired.Release == f.LastGood && f.Running[0].Release == f.LastGood
+	s.check(good, "what is wanted, what runs and what was good last are one: 1.1.0")
+	s.check(f.LastAttempt != nil && f.LastAttempt.Reason == "crashed", "the last attempt is on record: %s", lastAttempt(f))
+	return nil
 }
 
-func (s *story) saw(p *player, events ...string) bool { return s.sawSince(p, time.Time{}, events...) }
+func lastAttempt(f admin.Fleet) string {
+	if f.LastAttempt == nil {
+		return "none"
+	}
+	return fmt.Sprintf("%.7s is %s, %s", f.LastAttempt.Release, f.LastAttempt.Stage, f.LastAttempt.Reason)
+}
 
-func (s *story) sawSince(p *player, after time.Time, events ...string) bool {
-	for _, e := range s.cast.all() {
+// push pushes a version and announces it.
+func (s *story) push(ctx context.Context, script demoScript) (time.Time, string, error) {
+	commit, err := s.repository.push(ctx, script)
+	if err != nil {
+		return time.Time{}, "", err
+	}
+	pushed := time.Now()
+	s.say(pushed, script.Version, "pushed as %.7s", commit)
+	answer, err := s.repository.announce(ctx, commit, script.Version, "delivery of "+script.Version)
+	if err == nil && !strings.HasPrefix(answer, "202 ") {
+		err = fmt.Errorf("the webhook was answered %s", answer)
+	}
+	return pushed, commit, err
+}
+
+// bake waits until a version counts as good.
+func (s *story) bake(ctx context.Context, version, commit string) error {
+	good, err := s.trail(ctx, "release good", commit)
+	if err != nil {
+		return err
+	}
+	s.say(good, version, "held the seat healthy for a whole bake: the last known good release")
+	ready, err := s.standby(ctx, version)
+	if err != nil {
+		return err
+	}
+	s.say(ready.At, version, "a second process of it stands by")
+	return nil
+}
+
+// standby waits for a second process of a version in coma.
+func (s *story) standby(ctx context.Context, version string) (sighting, error) {
+	holder, err := s.holder(ctx)
+	if err != nil {
+		return sighting{}, err
+	}
+	after := s.begun
+	for {
+		ready, err := s.stage.await(ctx, version, "ready", after)
+		if err != nil || ready.Instance != holder.Instance {
+			return ready, err
+		}
+		after = ready.At.Add(1)
+	}
+}
+
+// holder returns the bot that is active now.
+func (s *story) holder(ctx context.Context) (sighting, error) {
+	f, err := s.fleets.Status(ctx, demoFleet)
+	if err != nil {
+		return sighting{}, fmt.Errorf("look at the fleet: %w", err)
+	}
+	var found sighting
+	for _, e := range s.stage.all(s.begun) {
+		if len(f.Running) > 0 && e.Instance == f.Running[0].Instance {
+			found = e
+		}
+	}
+	if found.PID == 0 {
+		return found, fmt.Errorf("nobody holds the seat")
+	}
+	return found, nil
+}
+
+// follow waits for a version's events, one after the other, and tells each. The last one comes back.
+func (s *story) follow(ctx context.Context, version string, after time.Time, events ...string) (e sighting, err error) {
+	for _, event := range events {
+		if e, err = s.stage.await(ctx, version, event, after); err != nil {
+			return e, err
+		}
+		after = e.At
+		s.say(e.At, version, "%s", words(e))
+	}
+	return e, nil
+}
+
+func words(e sighting) string {
+	switch e.Event {
+	case "started":
+		return fmt.Sprintf("process %d started", e.PID)
+	case "ready":
+		return "logged in; its health is checked"
+	case "active":
+		return fmt.Sprintf("active, epoch %d, counter at %d", e.Epoch, e.Counter)
+	case "coma":
+		return fmt.Sprintf("in coma, counter at %d: stopped, but still logged in", e.Counter)
+	case "shutdown":
+		return "told to shut down: " + e.Reason
+	case "gone":
+		return "process ended"
+	}
+	return e.Event
+}
+
+func (s *story) saw(after time.Time, version string, events ...string) bool {
+	for _, e := range s.stage.all(after) {
 		for _, event := range events {
-			if e.player == p && e.Event == event && !e.At.Before(after) {
+			if e.Version == version && e.Event == event {
 				return true
 			}
 		}
@@ -178,8 +290,8 @@ func (s *story) sawSince(p *player, after time.Time, events ...string) bool {
 
 func (s *story) act(title string) { fmt.Fprintf(s.out, "\n%s\n", title) }
 
-func (s *story) tell(at time.Time, p *player, format string, args ...any) {
-	fmt.Fprintf(s.out, "  %7.3f s  %-12s %s\n", at.Sub(s.begun).Seconds(), p.name, fmt.Sprintf(format, args...))
+func (s *story) say(at time.Time, who, format string, args ...any) {
+	fmt.Fprintf(s.out, "  %7.3f s  %-7s  %s\n", at.Sub(s.begun).Seconds(), who, fmt.Sprintf(format, args...))
 }
 
 // check writes what was promised, and whether it was so.

@@ -46,11 +46,12 @@ func writeReport(w io.Writer, c config) error {
 type rowFunc func(name, format string, args ...any)
 
 func reportService(row rowFunc, c *config) {
-	reach := "this machine only"
-	if public(c.Listen) {
-		reach = "other machines too"
+	row("listen", "%s, for %s", c.Listen, reachOf(c.Listen))
+	admin := "not served, for want of admin.token: nobody can say deploy, rollback or try-again"
+	if c.Admin.served() {
+		admin = fmt.Sprintf("%s, for %s; token %s", c.Admin.Listen, reachOf(c.Admin.Listen), c.Admin.Token)
 	}
-	row("listen", "%s, for %s", c.Listen, reach)
+	row("admin", "%s", admin)
 	path, known := absolute(c.State), "a new file"
 	if _, err := os.Stat(path); err == nil {
 		known = "which exists"
@@ -62,6 +63,13 @@ func reportService(row rowFunc, c *config) {
 	row("limits", "%s, %d from one address; %s queued to one; out after %s",
 		count(c.Limits.Connections, "client"), c.Limits.PerAddress, showSize(c.Limits.QueuedBytes), count(c.Limits.Strikes, "bad event"))
 	row("pings", "every %s, answered within %s", showDuration(c.Limits.PingEvery), showDuration(c.Limits.PingTimeout))
+}
+
+func reachOf(listen string) string {
+	if public(listen) {
+		return "other machines too"
+	}
+	return "this machine only"
 }
 
 func reportFleet(row rowFunc, f *fleetConfig) {
@@ -87,6 +95,7 @@ func reportFleet(row rowFunc, f *fleetConfig) {
 	if f.CommandEvent != "command" {
 		row("commands", "in the event %s", f.CommandEvent)
 	}
+	reportDeploy(row, f)
 }
 
 func keyInWords(f *fleetConfig) string {
@@ -141,6 +150,9 @@ const discordDaily = 1000
 // notes are what is allowed and still worth a second look.
 func notes(c *config) []string {
 	var found []string
+	if c.Admin.served() && public(c.Admin.Listen) {
+		found = append(found, "admin.listen: it is not encrypted, and neither is its token on the way; put a proxy with TLS in front of it")
+	}
 	for _, f := range c.Fleets {
 		note := func(format string, args ...any) {
 			found = append(found, "fleets."+f.Name+"."+fmt.Sprintf(format, args...))
@@ -155,8 +167,9 @@ func notes(c *config) []string {
 			note("identify.daily: Discord resets the token of an ordinary bot above %d; only very large bots are granted more", discordDaily)
 		}
 		if f.Handover.To == toShutdown {
-			note("handover.to: after shutdown no old client is left to go back to when a release fails in its bake")
+			note("handover.to: after shutdown no old client is left to go back to when a release fails in its bake%s", anew(&f.Deploy))
 		}
+		deployNotes(c, f, note)
 	}
 	return found
 }

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -63,8 +64,15 @@ func load(ctx context.Context, tx *sql.Tx, name string) (stored fleet.Stored, er
 		FROM seats WHERE fleet = ? ORDER BY seat`, name); err != nil {
 		return stored, err
 	}
-	if stored.Releases, err = collect(ctx, tx, scanRelease, `SELECT release, state, reason, cogs, evidence, at
+	if stored.Releases, err = collect(ctx, tx, scanRelease, `SELECT release, generation, state, reason, cogs, evidence, at
 		FROM releases WHERE fleet = ? ORDER BY at, release`, name); err != nil {
+		return stored, err
+	}
+	if stored.Rollout, err = loadRollout(ctx, tx, name); err != nil {
+		return stored, err
+	}
+	if stored.Processes, err = collect(ctx, tx, scanProcess, `SELECT instance, release, seat, number, retired, at
+		FROM processes WHERE fleet = ? ORDER BY number`, name); err != nil {
 		return stored, err
 	}
 	if stored.Logins, err = collect(ctx, tx, scanLogin, `SELECT hour, count
@@ -90,15 +98,35 @@ func scanSeat(rows *sql.Rows) (r fleet.SeatRecord, err error) {
 func scanRelease(rows *sql.Rows) (r fleet.ReleaseRecord, err error) {
 	var at sql.NullInt64
 	var state, cogs string
-	if err := rows.Scan(&r.Release, &state, &r.Reason, &cogs, &r.Evidence, &at); err != nil {
+	if err := rows.Scan(&r.Release, &r.Generation, &state, &r.Reason, &cogs, &r.Evidence, &at); err != nil {
 		return r, err
 	}
-	r.State = fleet.ReleaseBad
-	if state == releaseGood {
-		r.State = fleet.ReleaseGood
+	for _, s := range fleet.ReleaseStates() {
+		if s.String() == state {
+			r.State = s
+		}
 	}
 	r.At = unstamp(at)
 	r.Cogs, err = unlist(cogs)
+	return r, err
+}
+
+// loadRollout returns where the rollout stands; the zero record if there was none.
+func loadRollout(ctx context.Context, tx *sql.Tx, name string) (r fleet.RolloutRecord, err error) {
+	records, err := collect(ctx, tx, func(rows *sql.Rows) (text string, err error) {
+		err = rows.Scan(&text)
+		return text, err
+	}, `SELECT record FROM rollouts WHERE fleet = ?`, name)
+	if err != nil || len(records) == 0 {
+		return r, err
+	}
+	return r, json.Unmarshal([]byte(records[0]), &r)
+}
+
+func scanProcess(rows *sql.Rows) (r fleet.ProcessRecord, err error) {
+	var at sql.NullInt64
+	err = rows.Scan(&r.Instance, &r.Release, &r.Seat, &r.Number, &r.Retired, &at)
+	r.At = unstamp(at)
 	return r, err
 }
 

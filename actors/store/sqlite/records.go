@@ -11,12 +11,6 @@ import (
 	"github.com/urban-robot/urban-robot/actors/store"
 )
 
-// The release states as they are stored.
-const (
-	releaseGood = "good"
-	releaseBad  = "bad"
-)
-
 // batch stores records of one fleet in one transaction.
 type batch struct {
 	tx       *sql.Tx
@@ -47,6 +41,10 @@ func (b *batch) apply(ctx context.Context, record fleet.Record) error {
 		return b.applySeat(ctx, r)
 	case fleet.ReleaseRecord:
 		return b.applyRelease(ctx, r)
+	case fleet.RolloutRecord:
+		return b.applyRollout(ctx, r)
+	case fleet.ProcessRecord:
+		return b.applyProcess(ctx, r)
 	case fleet.LoginRecord:
 		return b.applyLogin(ctx, r)
 	case fleet.ClientRecord:
@@ -83,15 +81,34 @@ func (b *batch) applyRelease(ctx context.Context, r fleet.ReleaseRecord) error {
 	if err != nil {
 		return err
 	}
-	state := releaseBad
-	if r.State == fleet.ReleaseGood {
-		state = releaseGood
+	_, err = b.exec(ctx, `INSERT INTO releases (fleet, release, generation, state, reason, cogs, evidence, at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET generation = excluded.generation, state = excluded.state, reason = excluded.reason,
+			cogs = excluded.cogs, evidence = excluded.evidence, at = excluded.at`,
+		b.fleet, r.Release, r.Generation, r.State.String(), r.Reason, cogs, r.Evidence, stamp(r.At))
+	return err
+}
+
+func (b *batch) applyRollout(ctx context.Context, r fleet.RolloutRecord) error {
+	record, err := json.Marshal(r)
+	if err != nil {
+		return err
 	}
-	_, err = b.exec(ctx, `INSERT INTO releases (fleet, release, state, reason, cogs, evidence, at)
+	_, err = b.exec(ctx, `INSERT INTO rollouts (fleet, record) VALUES (?, ?)
+		ON CONFLICT DO UPDATE SET record = excluded.record`, b.fleet, string(record))
+	return err
+}
+
+func (b *batch) applyProcess(ctx context.Context, r fleet.ProcessRecord) error {
+	if r.Gone {
+		_, err := b.exec(ctx, `DELETE FROM processes WHERE fleet = ? AND instance = ?`, b.fleet, r.Instance)
+		return err
+	}
+	_, err := b.exec(ctx, `INSERT INTO processes (fleet, instance, release, seat, number, retired, at)
 		VALUES (?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET state = excluded.state, reason = excluded.reason, cogs = excluded.cogs,
-			evidence = excluded.evidence, at = excluded.at`,
-		b.fleet, r.Release, state, r.Reason, cogs, r.Evidence, stamp(r.At))
+		ON CONFLICT DO UPDATE SET release = excluded.release, seat = excluded.seat, number = excluded.number,
+			retired = excluded.retired, at = excluded.at`,
+		b.fleet, r.Instance, r.Release, r.Seat, r.Number, r.Retired, stamp(r.At))
 	return err
 }
 

@@ -82,6 +82,10 @@ func filled[T any](t *testing.T) (record T) {
 			f.Set(reflect.ValueOf(start().Add(time.Duration(i))))
 		case []string:
 			f.Set(reflect.ValueOf([]string{"x", "", "ü"}))
+		case []time.Time:
+			f.Set(reflect.ValueOf([]time.Time{start(), start().Add(time.Duration(i))}))
+		case fleet.Attempt:
+			f.Set(reflect.ValueOf(filled[fleet.Attempt](t)))
 		case fleet.ReleaseState:
 			f.Set(reflect.ValueOf(fleet.ReleaseGood))
 		case bool:
@@ -105,13 +109,19 @@ func filled[T any](t *testing.T) (record T) {
 func testEveryField(t *testing.T, open Open) {
 	s := acquired(t, opened(t, open), name)
 	held, judged, hour, line := filled[fleet.SeatRecord](t), filled[fleet.ReleaseRecord](t), filled[fleet.LoginRecord](t), filled[fleet.EventRecord](t)
-	s.apply(held, judged, hour, line, filled[fleet.ClientRecord](t))
+	stands, runs := filled[fleet.RolloutRecord](t), filled[fleet.ProcessRecord](t)
+	ended := runs
+	ended.Instance = "ended"
+	s.apply(held, judged, hour, line, filled[fleet.ClientRecord](t), stands, ended)
+	runs.Gone = false
+	s.apply(runs, ended)
 	c := cache(0, 1, "{}")
 	c.CacheRecord = filled[fleet.CacheRecord](t)
 	s.save(c)
 	c.Size = 2
 	equal(t, "Stored", s.again(), fleet.Stored{
 		Seats: []fleet.SeatRecord{held}, Releases: []fleet.ReleaseRecord{judged}, Logins: []fleet.LoginRecord{hour},
+		Rollout: stands, Processes: []fleet.ProcessRecord{runs},
 		Caches: []fleet.CacheRecord{c.CacheRecord},
 	})
 	equal(t, "Events()", s.events(0, 9)[0].EventRecord, line)

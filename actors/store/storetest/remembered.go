@@ -24,6 +24,8 @@ type remembered struct {
 	term     store.Term
 	seats    map[int]fleet.SeatRecord
 	releases map[fleet.Release]fleet.ReleaseRecord
+	rollout  fleet.RolloutRecord
+	running  map[string]fleet.ProcessRecord
 	logins   map[time.Time]fleet.LoginRecord
 	clients  map[string]fleet.ClientRecord
 	caches   map[int]store.Cache
@@ -34,6 +36,7 @@ func newRemembered() *remembered {
 	return &remembered{
 		seats:    map[int]fleet.SeatRecord{},
 		releases: map[fleet.Release]fleet.ReleaseRecord{},
+		running:  map[string]fleet.ProcessRecord{},
 		logins:   map[time.Time]fleet.LoginRecord{},
 		clients:  map[string]fleet.ClientRecord{},
 		caches:   map[int]store.Cache{},
@@ -58,6 +61,14 @@ func (d *disk) apply(r *remembered, record fleet.Record) {
 	case fleet.ReleaseRecord:
 		record.At, record.Cogs = stamp(record.At), list(record.Cogs)
 		r.releases[record.Release] = record
+	case fleet.RolloutRecord:
+		r.rollout = rollout(record)
+	case fleet.ProcessRecord:
+		record.At = stamp(record.At)
+		r.running[record.Instance] = record
+		if record.Gone {
+			delete(r.running, record.Instance)
+		}
 	case fleet.LoginRecord:
 		record.Hour = stamp(record.Hour)
 		r.logins[record.Hour] = record
@@ -95,10 +106,13 @@ func (r *remembered) checkEpochs(records []fleet.Record) error {
 // stored returns copies, in any order.
 func (r *remembered) stored() fleet.Stored {
 	s := fleet.Stored{
-		Seats:    slices.Collect(maps.Values(r.seats)),
-		Releases: slices.Collect(maps.Values(r.releases)),
-		Logins:   slices.Collect(maps.Values(r.logins)),
+		Seats:     slices.Collect(maps.Values(r.seats)),
+		Releases:  slices.Collect(maps.Values(r.releases)),
+		Rollout:   rollout(r.rollout),
+		Processes: slices.Collect(maps.Values(r.running)),
+		Logins:    slices.Collect(maps.Values(r.logins)),
 	}
+	slices.SortFunc(s.Processes, func(a, b fleet.ProcessRecord) int { return int(a.Number) - int(b.Number) })
 	slices.SortFunc(s.Seats, func(a, b fleet.SeatRecord) int { return a.Seat - b.Seat })
 	slices.SortFunc(s.Logins, func(a, b fleet.LoginRecord) int { return a.Hour.Compare(b.Hour) })
 	for i := range s.Seats {
@@ -115,6 +129,23 @@ func (r *remembered) stored() fleet.Stored {
 
 // stamp is a time as it comes back from a store.
 func stamp(at time.Time) time.Time { return at.Round(0).UTC() }
+
+// rollout is a copy of a record as it comes back from a store.
+func rollout(r fleet.RolloutRecord) fleet.RolloutRecord {
+	stamps := func(times []time.Time) []time.Time {
+		if len(times) == 0 {
+			return nil
+		}
+		out := make([]time.Time, len(times))
+		for i, at := range times {
+			out[i] = stamp(at)
+		}
+		return out
+	}
+	r.Reverts, r.Restarts = stamps(r.Reverts), stamps(r.Restarts)
+	r.AttemptBy, r.NotBefore, r.Attempt.At, r.Last.At = stamp(r.AttemptBy), stamp(r.NotBefore), stamp(r.Attempt.At), stamp(r.Last.At)
+	return r
+}
 
 // list is a copy of a list as it comes back from a store.
 func list(texts []string) []string {

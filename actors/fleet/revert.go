@@ -1,0 +1,148 @@
+package fleet
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/urban-robot/urban-robot/protocol"
+)
+
+// mayRevert reports whether the budget of reverts allows one more.
+func (t *turn) mayRevert() bool {
+	r := t.Policy.Rollout
+	return len(within(t.rollout.Reverts, t.at.Add(-r.RevertWindow))) < r.Reverts
+}
+
+// countRevert takes a revert off the budget. With the last one the fleet is halted: a developer has to look before the next rollout.
+func (t *turn) countRevert(from Release) {
+	r := t.Policy.Rollout
+	t.rollout.Reverts = append(within(t.rollout.Reverts, t.at.Add(-r.RevertWindow)), t.at)
+	t.changed = true
+	t.alert(AlertError, "reverted", from, t.rollout.Last.Reason, "release "+string(t.lastGood)+" serves again")
+	if n := len(t.rollout.Reverts); n >= r.Reverts {
+		t.halt(HaltedReverts, from, fmt.Sprintf("%d reverts within %s", n, r.RevertWindow))
+	}
+}
+
+// halt stops rollouts, or restarts. Whoever serves goes on.
+func (t *turn) halt(why string, r Release, detail string) {
+	if t.rollout.Halted != "" {
+		return
+	}
+	t.rollout.Halted = why
+	t.changed = true
+	t.note(EventRecord{Event: "fleet halted", Release: r, Reason: why, Detail: detail, Warn: true})
+	t.alert(AlertError, "halted", r, why, detail+"; a developer has to look, then try-again resumes")
+}
+
+// tryAgain lifts a halt and the refusal of the release that was tried last, and tries that one again.
+func (t *turn) tryAgain(e Event, fact TryAgain) {
+	last := t.rollout.Last
+	halted := t.rollout.Halted != ""
+	known, _ := t.releases.Get(last.Release)
+	if !halted && known.State != ReleaseBad {
+		t.respond(e, Unchanged, "nothing is halted and the last attempt is not refused")
+		return
+	}
+	t.rollout.Halted, t.rollout.Reverts, t.rollout.Restarts, t.rollout.NotBefore = "", nil, nil, time.Time{}
+	t.changed = true
+	t.note(EventRecord{Event: "try again", Release: last.Release, Reason: string(FailureOperator), Detail: fact.Who})
+	if known.State != ReleaseBad {
+		t.respond(e, Accepted, "the halt is lifted")
+		return
+	}
+	known.State, known.Reason, known.Evidence, known.At = ReleaseUnproven, "", "", t.at
+	t.releases = t.releases.Set(known.Release, known)
+	t.record(known)
+	if !t.Policy.Rollout.Driven {
+		t.respond(e, Accepted, fmt.Sprintf("release %s may come again", known.Release))
+		return
+	}
+	t.deploy(e, Deploy{Release: known.Release, Who: fact.Who})
+}
+
+// rollBack goes back to a release that was good, because a person said so.
+func (t *turn) rollBack(e Event, fact Rollback) {
+	target := fact.Release
+	if target == "" {
+		current := t.rollout.Desired
+		if a := t.rollout.Attempt; a.underWay() {
+			current = a.Release
+		} else if current == "" {
+			current = t.seat(0).Release
+		}
+		target = t.goodBefore(current)
+	}
+	if known, ok := t.releases.Get(target); !ok || known.State != ReleaseGood {
+		t.respond(e, Refused, "there is no good release to go back to; name one that was good")
+		return
+	}
+	t.deploy(e, Deploy{Release: target, Who: fact.Who, Message: "rollback"})
+}
+
+// goodBefore is the newest good release other than the given one.
+func (t *turn) goodBefore(current Release) Release {
+	var best ReleaseRecord
+	for it := t.releases.Iterator(); !it.Done(); {
+		_, r, _ := it.Next()
+		if r.State == ReleaseGood && r.Release != current && (best.Release == "" || r.At.After(best.At)) {
+			best = r
+		}
+	}
+	return best.Release
+}
+
+// refuseRelease refuses a release from now on, dismisses its clients, the holders of seats excepted, and ends its attempt. failing is
+// the client that showed it, if one did: it is told the reason itself.
+func (t *turn) refuseRelease(r Release, reason, evidence string, failing ClientID) {
+	known, _ := t.releases.Get(r)
+	known.Release, known.State, known.Reason, known.Evidence, known.At = r, ReleaseBad, reason, evidence, t.at
+	t.record(known)
+	t.releases = t.releases.Set(r, known)
+	t.lastGood = newestGood(t.releases)
+	t.note(EventRecord{Event: "release refused", Client: failing, Release: r, Reason: reason, Detail: evidence, Warn: true})
+	for _, c := range t.clientsOf(r) {
+		c, ok := t.clients.Get(c.ID) // as it is now: the one before may have made room for it
+		switch {
+		case !ok || c.State == StateShuttingDown || t.seat(c.Seat).Holder == c.ID:
+		case c.ID == failing:
+			t.dismiss(c, protocol.Reason(reason))
+		case c.Waiting:
+			t.turnAway(c)
+		default:
+			t.dismiss(c, protocol.ReasonQuarantinedVersion)
+		}
+	}
+	if t.onTrial(r) {
+		if t.rollout.Attempt.Stage != StageBaking {
+			t.alert(AlertWarning, "refused", r, reason, evidence)
+		}
+		t.end(StageBad, Failure(reason), evidence)
+	}
+	for _, p := range t.processesOf(func(p Process) bool { return p.Release == r && !t.holds(p.Instance) }) {
+		t.retire(p, protocol.ReasonQuarantinedVersion)
+	}
+}
+
+// clientsOf lists the clients of a release that hold no seat and do not leave already.
+func (t *turn) clientsOf(r Release) []Client {
+	var same []Client
+	for it := t.clients.Iterator(); !it.Done(); {
+		_, c, _ := it.Next()
+		if c.Release == r && c.State != StateShuttingDown && t.seat(c.Seat).Holder != c.ID {
+			same = append(same, c)
+		}
+	}
+	sortByNumber(same)
+	return same
+}
+
+// respond answers the one who asked for a rollout.
+func (t *turn) respond(e Event, o Outcome, text string) {
+	t.do(Respond{Ticket: e.Ack, Outcome: o, Text: text})
+}
+
+// alert tells people.
+func (t *turn) alert(level AlertLevel, what string, r Release, reason, detail string) {
+	t.do(Alert{Level: level, What: what, Release: r, Reason: reason, Detail: detail, At: t.at})
+}
