@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -174,4 +175,24 @@ func BenchmarkStart(b *testing.B) {
 			b.StartTimer()
 		}
 	})
+}
+
+// BenchmarkDeath measures from a kill to the report of the death.
+func BenchmarkDeath(b *testing.B) {
+	d, release := ready(b, runs)
+	i := 0
+	for b.Loop() {
+		b.StopTimer()
+		i++
+		name := fmt.Sprint("bench-", i)
+		p, err := d.Start(context.Background(), deploy.Launch{Release: release, Instance: name})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+		kill(b, p.PID)
+		for len(d.exits.Of(name)) == 0 {
+			runtime.Gosched()
+		}
+	}
 }
