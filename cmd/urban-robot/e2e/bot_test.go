@@ -212,8 +212,7 @@ func decode[T any](t *testing.T, data json.RawMessage) T {
 	return value
 }
 
-func got(event string) pattern  { return happened("got", event) }
-func sent(event string) pattern { return happened("sent", event) }
+func got(event string) pattern { return happened("got", event) }
 
 // acknowledged is the answer to an event.
 func acknowledged(event string) pattern { return happened("ack", event) }
@@ -262,6 +261,7 @@ var (
 	connected    = happened("connect", "")
 	disconnected = happened("disconnect", "")
 	state        = happened("state", "")
+	comatose     = happened("sent", "coma")
 )
 
 // staysHolder wants the bot to have been told nothing but to report its health since its last ok, and to be asked again.

@@ -6,6 +6,7 @@
 //	bot_test.go       runs a bot
 //	line_test.go      lines of both, and waiting for one of them
 //	crowd_test.go     a thousand clients in this process
+//	memory_test.go    what they cost the service
 //
 // The other files are scenarios. No test sleeps: each waits for a line, with a deadline. Every service logs at level trace, and when it
 // ends its output and its files are searched for the token and the key.

@@ -1,10 +1,12 @@
 package e2e
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 )
@@ -12,7 +14,14 @@ import (
 // program is the binary under test. With the race detector in the tests it is in the program, too.
 var program string
 
+// atOnce is how many scenarios run side by side unless -parallel says otherwise: they wait more than they work.
+const atOnce = 6
+
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
+		_ = parallel.Value.Set(strconv.Itoa(atOnce)) // a number always parses
+	}
 	directory, err := os.MkdirTemp("", "urban-robot-e2e-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -58,7 +58,7 @@ func TestStandbyTakesOverAfterTheLease(t *testing.T) {
 			holder.becomesHolder(t)
 			standby := startBot(t, s, c, "1.0.0", mode)
 			standby.told(t, "coma")
-			standby.expect(t, sent("coma"))
+			standby.expect(t, comatose)
 
 			s.kill(t)
 			holder.kill()

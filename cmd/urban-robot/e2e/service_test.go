@@ -21,8 +21,9 @@ import (
 
 // The secrets of every service here. They may stand in its environment, and nowhere else.
 const (
-	token = "MTE1MjkyMTUwNDYwNjg0Njk3Nw.e2e-token.do-not-print"
-	key   = "e2e-key-do-not-print"
+	token    = "MTE1MjkyMTUwNDYwNjg0Njk3Nw.e2e-token.do-not-print"
+	key      = "e2e-key-do-not-print"
+	wrongKey = "2e-key-do-not-print" // a part of the key, so that a search for it finds both
 )
 
 // settings are keys of the configuration with their values.
@@ -30,6 +31,7 @@ type settings map[string]string
 
 // quick are deadlines that make a scenario short, and still leave a slow machine its time.
 var quick = settings{
+	"log.level":            "trace",
 	"limits.ping_interval": "500ms",
 	"lease":                "2s",
 	"lease_margin":         "300ms",
@@ -46,6 +48,7 @@ type service struct {
 	directory string
 	arguments []string
 	port      int
+	debug     string // GODEBUG
 	process   *exec.Cmd
 	exited    chan error
 }
@@ -57,14 +60,21 @@ func serve(t *testing.T, changes settings) *service {
 	return serveFleets(t, program, changes, "helium")
 }
 
-// serveFleets is serve with several fleets, whose tokens differ in their last letter.
+// serveFleets is serve with several fleets, each with a token of its own.
 func serveFleets(t *testing.T, binary string, changes settings, fleets ...string) *service {
+	t.Helper()
+	s := newService(t, binary, changes, fleets...)
+	s.start(t)
+	return s
+}
+
+func newService(t *testing.T, binary string, changes settings, fleets ...string) *service {
 	t.Helper()
 	all := maps.Clone(quick)
 	maps.Copy(all, changes)
 	s := &service{transcript: newTranscript("the service"), directory: t.TempDir(), port: freePort(t)}
 	s.arguments = []string{
-		binary, "serve", "--log-level=trace", "--log-format=json",
+		binary, "serve", "--log-format=json",
 		"--state=sqlite:" + filepath.Join(s.directory, "state.db"), "--listen=127.0.0.1:" + strconv.Itoa(s.port),
 	}
 	for i, fleet := range fleets {
@@ -80,7 +90,6 @@ func serveFleets(t *testing.T, binary string, changes settings, fleets ...string
 		}
 	}
 	t.Cleanup(func() { s.finish(t) })
-	s.start(t)
 	return s
 }
 
@@ -106,7 +115,7 @@ func (s *service) start(t *testing.T) {
 	t.Helper()
 	from := len(s.all())
 	s.process = exec.Command(s.arguments[0], s.arguments[1:]...)
-	s.process.Env = append(os.Environ(), "TOKEN_0="+token, "TOKEN_1="+token+"-other", "KEY="+key)
+	s.process.Env = append(os.Environ(), "TOKEN_0="+token, "TOKEN_1="+token+"-other", "KEY="+key, "GODEBUG="+s.debug)
 	output, err := s.process.StderrPipe()
 	require.NoError(t, err)
 	s.process.Stdout = s.process.Stderr
@@ -126,7 +135,7 @@ func (s *service) url() string { return "http://127.0.0.1:" + strconv.Itoa(s.por
 func (s *service) kill(t *testing.T) {
 	t.Helper()
 	require.NoError(t, s.process.Process.Kill())
-	<-s.exited
+	require.Error(t, <-s.exited, "it ended in good order before")
 	s.process = nil
 }
 
@@ -160,7 +169,7 @@ func (s *service) findSecrets(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(s.directory, "*"))
 	require.NoError(t, err)
 	require.NotEmpty(t, files, "the service has stored nothing")
-	for _, secret := range []string{token, key} {
+	for _, secret := range []string{token, wrongKey} {
 		for _, l := range s.all() {
 			assert.NotContains(t, l.Text, secret, "the log has a secret")
 		}

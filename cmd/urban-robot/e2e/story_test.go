@@ -35,7 +35,7 @@ func tellStory(t *testing.T, c client, mode string) {
 	require.Equal(t, "candidate", second.told(t, "health_check").Phase)
 	coma := first.told(t, "coma")
 	require.Equal(t, command{Epoch: 1, Reason: "handover", CacheSync: true}, coma)
-	first.expect(t, sent("coma"))
+	first.expect(t, comatose)
 	require.Equal(t, uint64(2), second.told(t, "process_commands").Epoch)
 	require.Equal(t, uint64(2), second.told(t, "ok").Epoch)
 	require.Equal(t, []string{"hello", "health_check", "cache_sync", "process_commands", "ok"}, second.orderOf(t)[:5])
