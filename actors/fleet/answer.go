@@ -99,12 +99,12 @@ func (t *turn) park(c Client, reason protocol.Reason) {
 	c.Fenced, c.Promoted, c.Check = false, false, Check{}
 	c.CandidateBy, c.NextCheck = time.Time{}, time.Time{}
 	t.put(c)
-	t.do(Tell{Client: c.ID, Command: protocol.EnterComa{Reason: reason, Epoch: t.seat(c.Seat).Epoch}})
+	t.do(Tell{Client: c.ID, Command: protocol.EnterComa{Reason: reason, Epoch: t.seat(c.Seat).Floor}})
 }
 
 // dismiss tells a client that does not hold the seat to leave.
 func (t *turn) dismiss(c Client, reason protocol.Reason) {
-	t.do(Tell{Client: c.ID, Command: protocol.ShutDown{Reason: reason, Epoch: t.seat(c.Seat).Epoch}})
+	t.do(Tell{Client: c.ID, Command: protocol.ShutDown{Reason: reason, Epoch: t.seat(c.Seat).Floor}})
 	t.noteClient(c, "client dismissed", reason, c.Verdict.Detail)
 	t.leaving(c)
 }
@@ -257,7 +257,7 @@ func (t *turn) closed(id ClientID) {
 // that is its answer.
 func (t *turn) part(c Client, said bool, why string) {
 	t.changeFor(&c, KindDisconnect, why)
-	t.clients = t.clients.Delete(c.ID)
+	t.forget(c.ID)
 	if id, ok := t.instances.Get(c.Instance); ok && id == c.ID {
 		t.instances = t.instances.Delete(c.Instance)
 	}

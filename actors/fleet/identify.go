@@ -115,6 +115,10 @@ func (t *turn) replaced(before ClientID) {
 	t.gone(old, "replaced by its instance's new connection")
 }
 
+// epochLeap is how far ahead of the store a client's epoch is believed: a backup is not that old, and no client uses up the
+// numbers of all others.
+const epochLeap = 1_000_000
+
 // returned looks at what a client says of its session before: it is adopted, it has stopped by itself, or it is fenced.
 func (t *turn) returned(c *Client, fact Identify) {
 	s := t.seat(c.Seat)
@@ -122,9 +126,11 @@ func (t *turn) returned(c *Client, fact Identify) {
 	if session == nil {
 		return
 	}
-	if session.Epoch > max(s.Epoch, s.Floor) {
-		s.Floor = session.Epoch
-		t.putSeat(s)
+	if session.Epoch > s.Floor {
+		if session.Epoch-s.Floor <= epochLeap {
+			s.Floor = session.Epoch
+			t.putSeat(s)
+		}
 		t.note(EventRecord{
 			Event: "client claims an epoch never granted", Client: c.ID, Release: c.Release, Seat: s.ID, Epoch: session.Epoch, Warn: true,
 			Detail: "was the state restored from a backup?",
@@ -154,8 +160,12 @@ func (t *turn) greet(c Client) {
 	}
 	c.Waiting, c.ReadyBy = false, t.at.Add(t.Policy.Ready)
 	t.put(c)
+	epoch := s.Epoch
+	if !holds {
+		epoch = s.Floor // it would ignore less than the newest it has seen
+	}
 	hello := protocol.Hello{
-		ProcessCommands: holds, Instance: c.Instance, Epoch: s.Epoch, LeaseMS: t.Policy.Lease.Milliseconds(),
+		ProcessCommands: holds, Instance: c.Instance, Epoch: epoch, LeaseMS: t.Policy.Lease.Milliseconds(),
 	}
 	if t.Policy.Shards > 1 {
 		shard, shards := c.Seat, t.Policy.Shards
