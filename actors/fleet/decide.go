@@ -141,12 +141,6 @@ func (t *turn) noteClient(c Client, event string, reason protocol.Reason, detail
 	})
 }
 
-// put keeps a client; the wake-up moves forward if the client needs it.
-func (t *turn) put(c Client) {
-	t.clients = t.clients.Set(c.ID, c)
-	t.wake = earliest(t.wake, c.next())
-}
-
 // putSeat keeps a seat; the wake-up moves forward if the seat needs it.
 func (t *turn) putSeat(s Seat) {
 	t.seats = t.seats.Set(s.ID, s)

@@ -15,6 +15,7 @@ type Fleet struct {
 	Policy Policy
 
 	clients   *immutable.Map[ClientID, Client]
+	crowds    *immutable.Map[crowdKey, crowd]  // of the clients
 	instances *immutable.Map[string, ClientID] // of connected clients
 	seats     *immutable.Map[int, Seat]
 	releases  *immutable.Map[Release, ReleaseRecord]
@@ -169,6 +170,7 @@ func Restore(p Policy, stored Stored, at time.Time) Fleet {
 	f := Fleet{
 		Policy:    p,
 		clients:   immutable.NewMap[ClientID, Client](textHasher[ClientID]{}),
+		crowds:    newCrowds(),
 		instances: immutable.NewMap[string, ClientID](textHasher[string]{}),
 		seats:     immutable.NewMap[int, Seat](nil),
 		releases:  immutable.NewMap[Release, ReleaseRecord](textHasher[Release]{}),

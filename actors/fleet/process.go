@@ -120,7 +120,7 @@ func (t *turn) present(seat int, r Release) bool {
 	if len(t.processesOf(func(p Process) bool { return p.Seat == seat && p.Release == r && !p.Retired })) > 0 {
 		return true
 	}
-	return len(t.of(seat, func(c Client) bool { return c.Release == r && c.State != StateShuttingDown })) > 0
+	return t.crowdOf(seat, r).present > 0
 }
 
 // start starts a process, or has its release prepared first. again tells that one ended before: then the backoff holds.
@@ -166,8 +166,8 @@ func (t *turn) retireSurplus(s Seat, base Release) {
 	if t.rollout.Attempt.underWay() || s.Phase != SeatHeld || s.Swap.active() {
 		return
 	}
-	ready := t.of(s.ID, func(c Client) bool { return c.Release == base && c.State == StateComa })
-	if s.Release != base || len(ready) < t.Policy.Standbys {
+	ready := t.crowdOf(s.ID, base).waiting
+	if s.Release != base || ready < t.Policy.Standbys {
 		return
 	}
 	spare := 0

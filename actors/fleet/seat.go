@@ -107,10 +107,20 @@ func (t *turn) fill(s Seat) {
 	if s.Candidate != "" {
 		return
 	}
-	waiting := t.of(s.ID, func(c Client) bool { return t.mayCandidate(s, c) && c.State == StateComa && c.Owed == 0 })
-	if len(waiting) > 0 {
-		t.nominate(s, slices.MaxFunc(waiting, t.byRelease))
+	t.nominateWaiting(s, func(Release) bool { return true })
+}
+
+// nominateWaiting makes the best of the clients in coma the candidate, if one of such a release may be it.
+func (t *turn) nominateWaiting(s Seat, such func(Release) bool) bool {
+	if !t.anyWaiting(s.ID, such) {
+		return false
 	}
+	waiting := t.of(s.ID, func(c Client) bool { return t.mayCandidate(s, c) && c.State == StateComa && c.Owed == 0 })
+	if len(waiting) == 0 {
+		return false
+	}
+	t.nominate(s, slices.MaxFunc(waiting, t.byRelease))
+	return true
 }
 
 // replaceBad takes the seat from a holder whose release is refused, if there is one that may have it.
@@ -138,9 +148,7 @@ func (t *turn) improve(s Seat) {
 		}
 		return
 	}
-	waiting := t.of(s.ID, func(c Client) bool { return t.mayCandidate(s, c) && c.State == StateComa && c.Owed == 0 })
-	if len(waiting) > 0 {
-		t.nominate(s, slices.MaxFunc(waiting, t.byRelease))
+	if t.nominateWaiting(s, func(r Release) bool { return t.newer(r, s.Release) }) {
 		return
 	}
 	if t.bad(s.Release) {
@@ -208,13 +216,11 @@ func (t *turn) rank(s Seat, c Client) int {
 
 // countStandbys says once that a seat has too few healthy standbys.
 func (t *turn) countStandbys(s Seat) {
-	healthy := t.of(s.ID, func(c Client) bool {
-		return c.State == StateComa && !t.bad(c.Release) && c.Verdict.Result != ResultFail && c.Verdict.Result != ResultError
-	})
-	short := len(healthy) < t.Policy.Standbys
+	healthy := t.able(s.ID)
+	short := healthy < t.Policy.Standbys
 	if short && s.Before != "" && !s.Short {
 		t.note(EventRecord{Event: "standby missing", Release: s.Release, Seat: s.ID, Epoch: s.Epoch, Warn: true})
-		t.alert(AlertWarning, "standby missing", s.Release, "", fmt.Sprintf("%d of %d are healthy", len(healthy), t.Policy.Standbys))
+		t.alert(AlertWarning, "standby missing", s.Release, "", fmt.Sprintf("%d of %d are healthy", healthy, t.Policy.Standbys))
 	}
 	if short != s.Short {
 		s.Short = short

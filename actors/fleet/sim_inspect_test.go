@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"maps"
 
 	"github.com/urban-robot/urban-robot/protocol"
 )
@@ -17,12 +18,34 @@ func inspect(e Event, before, after Fleet, effects []Effect) string {
 	if first := after.earliest(); !first.IsZero() && (after.wake.IsZero() || after.wake.After(first)) {
 		return fmt.Sprintf("5 something is due at %v and the rules want to be woken at %v", first, after.wake)
 	}
+	if counted, want := crowdsOf(after), recount(after); !maps.Equal(counted, want) {
+		return fmt.Sprintf("5 the clients are counted as %v and are %v", counted, want)
+	}
 	for i, effect := range effects {
 		if problem := inspectEffect(e, before, after, effects[:i], effect); problem != "" {
 			return problem
 		}
 	}
 	return inspectAnswers(e, before, effects)
+}
+
+// crowdsOf is what the rules have counted, and recount what there is.
+func crowdsOf(f Fleet) map[crowdKey]crowd {
+	counted := map[crowdKey]crowd{}
+	for it := f.crowds.Iterator(); !it.Done(); {
+		key, n, _ := it.Next()
+		counted[key] = n
+	}
+	return counted
+}
+
+func recount(f Fleet) map[crowdKey]crowd {
+	counter := Fleet{crowds: newCrowds()}
+	for it := f.clients.Iterator(); !it.Done(); {
+		_, c, _ := it.Next()
+		counter.count(crowdKey{c.Seat, c.Release}, crowd{}, c.standing())
+	}
+	return crowdsOf(counter)
 }
 
 func inspectSeat(before, after Seat, f Fleet) string {
