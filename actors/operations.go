@@ -128,7 +128,7 @@ func statusOf(name string, v fleet.View) admin.Fleet {
 		f.Clients = append(f.Clients, clientOf(c))
 	}
 	for _, p := range v.Running {
-		f.Processes = append(f.Processes, admin.Process{Instance: p.Instance, Release: string(p.Release), Seat: p.Seat})
+		f.Processes = append(f.Processes, admin.Process{Instance: p.Instance, Release: string(p.Release), Seat: p.Seat, PID: p.PID})
 	}
 	return f
 }

@@ -39,12 +39,14 @@ type (
 	// surveyed says which processes run.
 	surveyed struct {
 		instances []string
+		pids      map[string]int
 		err       error
 	}
 	// driven says that a call about a process is over.
 	driven struct {
 		instance string
 		started  bool
+		pid      int
 		err      error
 	}
 )
@@ -90,9 +92,10 @@ func (a *rollback) survey(ctx actor.Context) {
 	driver := a.config.Driver
 	a.outside.do(ctx.Self(), a.life, driverTimeout, func(within context.Context) any {
 		processes, err := driver.Running(within)
-		msg := surveyed{err: err}
+		msg := surveyed{pids: map[string]int{}, err: err}
 		for _, p := range processes {
 			msg.instances = append(msg.instances, p.Instance)
+			msg.pids[p.Instance] = p.PID
 		}
 		return msg
 	})
@@ -105,7 +108,7 @@ func (a *rollback) surveyed(ctx actor.Context, msg surveyed) {
 		a.again.set(ctx.Self(), time.Now().Add(driverRetry), returned{life: a.life, message: retry{}})
 		return
 	}
-	ctx.Send(ctx.Parent(), happened{fact: fleet.Running{Instances: msg.instances, Unknown: msg.err != nil}})
+	ctx.Send(ctx.Parent(), happened{fact: fleet.Running{Instances: msg.instances, PIDs: msg.pids, Unknown: msg.err != nil}})
 	if a.config.Policy.Rollout.Driven {
 		a.resolve(ctx, resolve{who: "start", only: fleet.IfFirst})
 		a.pollLater(ctx)
@@ -175,8 +178,8 @@ func (a *rollback) begin(ctx actor.Context, instance string) {
 	driver, launch, effect := a.config.Driver, launcher{a.config}, a.queues[instance][0]
 	a.outside.do(ctx.Self(), a.life, driverTimeout, func(within context.Context) any {
 		if l, ok := effect.(fleet.Launch); ok {
-			_, err := driver.Start(within, launch.of(l))
-			return driven{instance: instance, started: true, err: err}
+			process, err := driver.Start(within, launch.of(l))
+			return driven{instance: instance, started: true, pid: process.PID, err: err}
 		}
 		err := driver.Stop(within, instance)
 		if err != nil && !errors.Is(err, deploy.ErrNotSupported) {
@@ -190,7 +193,7 @@ func (a *rollback) begin(ctx actor.Context, instance string) {
 func (a *rollback) driven(ctx actor.Context, msg driven) {
 	switch {
 	case msg.started:
-		outcome := fleet.Launched{Instance: msg.instance}
+		outcome := fleet.Launched{Instance: msg.instance, PID: msg.pid}
 		if msg.err != nil {
 			outcome.Failure, outcome.Detail = fleet.FailureDriver, clip(msg.err.Error())
 		}

@@ -81,7 +81,8 @@ type Exited struct {
 // Running says which processes of the fleet the driver finds alive. It is the first that a driven fleet hears of its driver.
 type Running struct {
 	Instances []string
-	Unknown   bool // it cannot say: nobody is proven dead
+	PIDs      map[string]int // of those that are known, by instance
+	Unknown   bool           // it cannot say: nobody is proven dead
 }
 
 // Prepared answers Prepare.
@@ -94,6 +95,7 @@ type Prepared struct {
 // Launched answers Launch.
 type Launched struct {
 	Instance string
+	PID      int     // 0: it is not known
 	Failure  Failure // empty: the process exists
 	Detail   string
 }

@@ -123,6 +123,9 @@ const epochLeap = 1_000_000
 func (t *turn) returned(c *Client, fact Identify) {
 	s := t.seat(c.Seat)
 	session := fact.Session
+	if session == nil && fact.Launched && s.Phase == SeatLost && s.Instance == c.Instance {
+		session = &protocol.Session{Epoch: s.Epoch, Active: true} // its launch secret proves that it is the very process
+	}
 	if session == nil {
 		return
 	}

@@ -14,6 +14,7 @@ type Process struct {
 	Instance string
 	Release  Release
 	Seat     int
+	PID      int       // 0: it is not known
 	Number   uint64    // by start
 	By       time.Time // it has identified by then; zero: it has
 	StopBy   time.Time // it was told to leave and is stopped then; zero: not
@@ -65,7 +66,7 @@ func (t *turn) running(fact Running) {
 		case !known, p.Retired:
 			t.do(StopProcess{Instance: instance})
 		default:
-			p.By = t.at.Add(t.Policy.Ready)
+			p.By, p.PID = t.at.Add(t.Policy.Ready), fact.PIDs[instance]
 			t.putProcess(p)
 		}
 	}
@@ -244,7 +245,12 @@ func (t *turn) silent(p Process) {
 // launched takes note of a process that could not be started.
 func (t *turn) launched(fact Launched) {
 	p, ok := t.processes.Get(fact.Instance)
-	if !ok || fact.Failure == "" {
+	if !ok {
+		return
+	}
+	if fact.Failure == "" {
+		p.PID = fact.PID
+		t.putProcess(p)
 		return
 	}
 	t.processes = t.processes.Delete(p.Instance)

@@ -51,6 +51,7 @@ type ProcessView struct {
 	Instance string
 	Release  Release
 	Seat     int
+	PID      int // 0: it is not known
 	Retired  bool
 }
 
@@ -80,7 +81,7 @@ func (f Fleet) View(at time.Time) View {
 	})
 	for it := f.processes.Iterator(); !it.Done(); {
 		_, p, _ := it.Next()
-		v.Running = append(v.Running, ProcessView{Instance: p.Instance, Release: p.Release, Seat: p.Seat, Retired: p.Retired})
+		v.Running = append(v.Running, ProcessView{Instance: p.Instance, Release: p.Release, Seat: p.Seat, PID: p.PID, Retired: p.Retired})
 	}
 	slices.SortFunc(v.Running, func(a, b ProcessView) int { return cmp.Compare(a.Instance, b.Instance) })
 	for it := f.releases.Iterator(); !it.Done(); {
