@@ -39,9 +39,9 @@ func TestCacheReachesAThousand(t *testing.T) {
 	}
 	c.all(t, members-1, "in coma", func(m *member) bool { return m.state == "coma" })
 	t.Logf("%d clients: %s", members, c.collects(t, holder, s))
-	c.receives(t, holder, cacheSize, 1)
-	before := c.collects(t, holder, s) // with the compressor's buffers, which it keeps
-	t.Logf("after the first cache of 1 MiB: %s", before)
+	c.receives(t, holder, cacheSize, rounds)
+	before := c.collects(t, holder, s) // with the buffers of compressor and database, which they keep
+	t.Logf("after the first caches of 1 MiB: %s", before)
 
 	for range rounds {
 		begun := time.Now()
