@@ -61,6 +61,7 @@ func (c *Client) hello(l *link, h protocol.Hello) {
 		c.grant = &protocol.ProcessCommands{Epoch: h.Epoch}
 	}
 	c.newest, c.instance, c.greeted = max(c.newest, h.Epoch), h.Instance, true
+	l.greeted()
 	c.gate.setLease(time.Duration(h.LeaseMS) * time.Millisecond)
 	c.orders.put(func(ctx context.Context) { c.greet(ctx, h.Token) })
 }

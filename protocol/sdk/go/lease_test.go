@@ -88,6 +88,24 @@ func TestLease(t *testing.T) {
 	})
 }
 
+// Until its hello the server does not know whose a new connection is, and counts the lease from the end of the one before.
+func TestPingsBeforeHelloDoNotRenewTheLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, Options{})
+		p := w.activateAt(7)
+		w.told()
+		p.socket.close()
+		p = w.accept()
+		expect[protocol.Identify](p)
+		go p.pings(t.Context())
+		time.Sleep(31 * time.Second)
+		assert.False(t, w.Active())
+		p.hello(standby(7))
+		expect[protocol.Ready](p)
+		w.finish()
+	})
+}
+
 func TestLeaseThatRunsOutIsSaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := start(t, Options{})

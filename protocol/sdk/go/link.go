@@ -23,8 +23,11 @@ var (
 // link is one connection, from the handshake to its end. run reads; any goroutine may send.
 type link struct {
 	socket socket
-	heard  func(since time.Time) // called for every message, before anything else, with when it was first waited for
+	heard  func(since time.Time) // called for every message after greeted, before anything else, with when it was first waited for
 	events func(p packet)        // called for every event, in order
+
+	since time.Time // when the newest message was first waited for; the reader's
+	known bool      // greeted was called; the reader's
 
 	writing sync.Mutex
 
@@ -126,7 +129,6 @@ func (l *link) write(text []byte, attachments ...[]byte) error {
 
 // handshake opens Engine.IO and the namespace, and returns how long the server may be silent.
 func (l *link) handshake() (time.Duration, error) {
-	since := time.Now()
 	opened, _, err := l.socket.read()
 	if err != nil {
 		return 0, fmt.Errorf("handshake: %w", err)
@@ -135,7 +137,6 @@ func (l *link) handshake() (time.Duration, error) {
 	if len(opened) == 0 || opened[0] != engineOpen || json.Unmarshal(opened[1:], &open) != nil {
 		return 0, fmt.Errorf("handshake: %w", errPacket)
 	}
-	l.heard(since)
 	if err := l.write([]byte{engineMessage, packetConnect}); err != nil {
 		return 0, fmt.Errorf("handshake: %w", err)
 	}
@@ -144,7 +145,6 @@ func (l *link) handshake() (time.Duration, error) {
 		if err != nil {
 			return 0, fmt.Errorf("handshake: %w", err)
 		}
-		l.heard(since)
 		if binary || len(text) < 2 || text[0] != engineMessage {
 			if err := l.control(text); err != nil {
 				return 0, fmt.Errorf("handshake: %w", err)
@@ -163,12 +163,14 @@ func (l *link) read(alive func()) error {
 	var waiting *packet // one whose attachments are still to come
 	for {
 		alive()
-		since := time.Now()
+		l.since = time.Now()
 		data, binary, err := l.socket.read()
 		if err != nil {
 			return fmt.Errorf("read: %w", err)
 		}
-		l.heard(since)
+		if l.known {
+			l.heard(l.since)
+		}
 		if !binary && (len(data) == 0 || data[0] != engineMessage) {
 			err = l.control(data)
 		} else {
@@ -178,6 +180,13 @@ func (l *link) read(alive func()) error {
 			return err
 		}
 	}
+}
+
+// greeted has every message count from now on, the one that is being dispatched included: until its hello the server does not know that
+// this connection is the client's, and counts the lease from the end of the one before. Only the reader may call it.
+func (l *link) greeted() {
+	l.known = true
+	l.heard(l.since)
 }
 
 // message takes one Socket.IO message and dispatches the packet if that completes it.
