@@ -1,7 +1,9 @@
 package fleet
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -40,7 +42,7 @@ func (t *turn) processesOf(keep func(Process) bool) []Process {
 			found = append(found, p)
 		}
 	}
-	slices.SortFunc(found, func(a, b Process) int { return int(a.Number) - int(b.Number) })
+	slices.SortFunc(found, func(a, b Process) int { return cmp.Compare(a.Number, b.Number) })
 	return found
 }
 
@@ -203,13 +205,6 @@ func (t *turn) retire(p Process, reason protocol.Reason) {
 	t.recordProcess(p, false)
 }
 
-// retireRelease lets all processes of a release go.
-func (t *turn) retireRelease(r Release, reason protocol.Reason) {
-	for _, p := range t.processesOf(func(p Process) bool { return p.Release == r }) {
-		t.retire(p, reason)
-	}
-}
-
 // tickProcesses does what is due for processes.
 func (t *turn) tickProcesses() {
 	for _, p := range t.processesOf(func(p Process) bool { return due(p.next(), t.at) }) {
@@ -350,9 +345,7 @@ func within(times []time.Time, after time.Time) []time.Time {
 // with returns a copy of a set with one more entry.
 func with(set map[Release]bool, r Release, in bool) map[Release]bool {
 	next := make(map[Release]bool, len(set)+1)
-	for k, v := range set {
-		next[k] = v
-	}
+	maps.Copy(next, set)
 	next[r] = in
 	return next
 }

@@ -230,10 +230,10 @@ func (t *turn) end(stage Stage, why Failure, detail string) {
 }
 
 func reasonOf(s Stage) protocol.Reason {
-	switch s {
-	case StageBad:
+	switch {
+	case s == StageBad:
 		return protocol.ReasonQuarantinedVersion
-	case StageSuperseded:
+	case s == StageSuperseded:
 		return protocol.ReasonSuperseded
 	}
 	return protocol.ReasonOperator
