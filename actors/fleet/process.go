@@ -225,8 +225,12 @@ func (t *turn) tickProcesses() {
 	}
 }
 
-// silent deals with a process that never identified.
+// silent deals with a process that did not identify in time, unless it is here by now: it may have been before the driver said what
+// runs, or on a connection that took the place of another.
 func (t *turn) silent(p Process) {
+	if _, connected := t.instances.Get(p.Instance); connected {
+		return
+	}
 	t.note(EventRecord{Event: "process silent", Release: p.Release, Seat: p.Seat, Detail: p.Instance, Warn: true})
 	if t.onTrial(p.Release) {
 		t.fail(p.Release, FailureStartupTimeout, "its process never identified")

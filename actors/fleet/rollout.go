@@ -230,10 +230,10 @@ func (t *turn) end(stage Stage, why Failure, detail string) {
 }
 
 func reasonOf(s Stage) protocol.Reason {
-	switch {
-	case s == StageBad:
+	if s == StageBad {
 		return protocol.ReasonQuarantinedVersion
-	case s == StageSuperseded:
+	}
+	if s == StageSuperseded {
 		return protocol.ReasonSuperseded
 	}
 	return protocol.ReasonOperator
