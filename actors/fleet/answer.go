@@ -210,7 +210,7 @@ func (t *turn) shutdown(e Event, c Client, fact Shutdown) {
 		t.vacate(s, "holder shut down", fact.Handled)
 	}
 	if p, ok := t.processes.Get(c.Instance); ok && !p.Retired && c.State != StateShuttingDown && !t.bad(p.Release) {
-		t.crashed(p) // nobody told it to: it is started again, but not in a tight loop
+		t.crashed(p, FailureExited) // nobody told it to: it is started again, but not in a tight loop
 	}
 	t.leaving(c)
 }

@@ -85,7 +85,7 @@ func (t *turn) staff() {
 
 func (t *turn) staffSeat(s Seat) {
 	if a := t.rollout.Attempt; a.underWay() && !t.present(s.ID, a.Release) {
-		t.start(s.ID, a.Release, false)
+		t.start(s.ID, a.Release, a.Crashes > 0)
 	}
 	base := t.base()
 	if base == "" {
@@ -237,7 +237,7 @@ func (t *turn) silent(p Process) {
 		return
 	}
 	t.retire(p, protocol.ReasonStartupTimeout)
-	t.crashed(p)
+	t.crashed(p, FailureStartupTimeout)
 }
 
 // launched takes note of a process that could not be started.
@@ -253,7 +253,7 @@ func (t *turn) launched(fact Launched) {
 		t.end(StageAborted, fact.Failure, fact.Detail)
 		return
 	}
-	t.crashed(p)
+	t.crashed(p, fact.Failure)
 }
 
 // exited ends a process's claims: it is proven dead.
@@ -278,7 +278,7 @@ func (t *turn) exited(fact Exited) {
 	case t.onTrial(p.Release) && t.fallback(p.Seat, p.Release):
 		t.fail(p.Release, FailureExited, cmpDetail(fact))
 	default:
-		t.crashed(p)
+		t.crashed(p, FailureExited)
 	}
 }
 
@@ -316,18 +316,27 @@ func (t *turn) dead(instance, why string) {
 	}
 }
 
-// crashed counts an unexpected end of a process that is not on trial. It is started again, later each time, and not for ever.
-func (t *turn) crashed(p Process) {
+// crashed counts an unexpected end of a process that is not on trial, or that nothing could replace. It is started again, later each
+// time, and not for ever.
+func (t *turn) crashed(p Process, why Failure) {
 	r := t.Policy.Rollout
-	if !r.Driven {
+	if !r.Driven || t.tokenRejected {
 		return
 	}
 	t.rollout.Restarts = within(t.rollout.Restarts, t.at.Add(-r.RestartWindow))
 	t.rollout.Restarts = append(t.rollout.Restarts, t.at)
 	t.changed = true
+	if t.onTrial(p.Release) {
+		t.rollout.Attempt.Crashes++
+	}
 	n := len(t.rollout.Restarts)
-	if n > r.Restarts {
-		t.halt(HaltedCrashes, p.Release, fmt.Sprintf("its processes ended %d times within %s", n, r.RestartWindow))
+	detail := fmt.Sprintf("its processes ended %d times within %s", n, r.RestartWindow)
+	switch {
+	case n > r.Restarts && t.onTrial(p.Release):
+		t.fail(p.Release, why, detail) // that ends it: nothing needs to be halted
+		return
+	case n > r.Restarts:
+		t.halt(HaltedCrashes, p.Release, detail)
 		return
 	}
 	backoff := min(r.BackoffMax, r.BackoffMin<<min(n-1, 20))

@@ -85,10 +85,11 @@ type Attempt struct {
 	Release    Release   `json:"release"`
 	Generation uint64    `json:"generation"` // 0: nobody deployed it, a client brought it
 	Stage      Stage     `json:"stage"`
-	Reason     string    `json:"reason"` // of its end
-	Detail     string    `json:"detail"` // for people
-	Who        string    `json:"who"`    // a person, a webhook, a poll
-	At         time.Time `json:"at"`     // of the newest stage
+	Reason     string    `json:"reason"`  // of its end
+	Detail     string    `json:"detail"`  // for people
+	Who        string    `json:"who"`     // a person, a webhook, a poll
+	At         time.Time `json:"at"`      // of the newest stage
+	Crashes    int       `json:"crashes"` // of its processes that were started again
 }
 
 func (a Attempt) underWay() bool { return a.Release != "" && a.Stage <= StageBaking }
