@@ -316,7 +316,17 @@ func (t *turn) notReady(c Client) {
 		t.refuseRelease(c.Release, string(protocol.ReasonStartupTimeout), "not ready in time after hello", c.ID)
 		return
 	}
-	t.dismiss(c, protocol.ReasonStartupTimeout)
+	t.tooLate(c)
+}
+
+// tooLate dismisses a client that was not ready in time. Its process counts as one that has crashed: it is replaced, but not without end.
+func (t *turn) tooLate(c Client) {
+	if p, ok := t.processes.Get(c.Instance); ok && !p.Retired {
+		t.crashed(p, FailureStartupTimeout)
+	}
+	if c, ok := t.clients.Get(c.ID); ok && c.State != StateShuttingDown {
+		t.dismiss(c, protocol.ReasonStartupTimeout)
+	}
 }
 
 // candidateExpired ends a candidacy that came to no result in time.

@@ -140,7 +140,7 @@ func (t *turn) grantExpired(s Seat) {
 	t.putSeat(s)
 	switch {
 	case c.State == StateIdentified:
-		t.dismiss(c, protocol.ReasonStartupTimeout)
+		t.tooLate(c)
 	case s.Swap.active() && !t.good(c.Release):
 		t.refuseRelease(c.Release, string(protocol.ReasonStartupTimeout), "not ready in time after process_commands", c.ID)
 	default: // it may have lost Discord for a while
