@@ -127,14 +127,11 @@ func (t *turn) present(seat int, r Release) bool {
 
 // start starts a process, or has its release prepared first. again tells that one ended before: then the backoff holds.
 func (t *turn) start(seat int, r Release, again bool) bool {
-	if !t.prepared[r] {
-		if !t.preparing[r] {
-			t.preparing = with(t.preparing, r, true)
-			t.do(Prepare{Release: r})
-		}
+	if again && (t.rollout.Halted == HaltedCrashes || t.at.Before(t.rollout.NotBefore)) {
 		return false
 	}
-	if again && (t.rollout.Halted == HaltedCrashes || t.at.Before(t.rollout.NotBefore)) {
+	if !t.prepared[r] {
+		t.prepare(r)
 		return false
 	}
 	t.rollout.Started++
@@ -148,6 +145,19 @@ func (t *turn) start(seat int, r Release, again bool) bool {
 	t.note(EventRecord{Event: "process starting", Release: r, Seat: seat, Detail: p.Instance})
 	t.do(Launch{Instance: p.Instance, Release: r, Seat: seat})
 	return true
+}
+
+// setups is how many releases may be prepared at the same time: of many pushes in a row the last one waits for no more than the first
+// of them.
+const setups = 2
+
+// prepare has the driver prepare a release. The way back waits for nobody.
+func (t *turn) prepare(r Release) {
+	if t.preparing[r] || len(t.preparing) >= setups && !t.good(r) {
+		return
+	}
+	t.preparing = with(t.preparing, r, true)
+	t.do(Prepare{Release: r})
 }
 
 // slug is the part of a release that goes into an instance's name.
@@ -220,7 +230,7 @@ func (t *turn) tickProcesses() {
 		}
 	}
 	if due(t.rollout.NotBefore, t.at) {
-		t.rollout.NotBefore, t.preparing = time.Time{}, nil
+		t.rollout.NotBefore = time.Time{}
 		t.changed = true
 	}
 }
@@ -355,10 +365,12 @@ func within(times []time.Time, after time.Time) []time.Time {
 	return kept
 }
 
-// with returns a copy of a set with one more entry.
+// with returns a copy of a set with one more entry, or without it.
 func with(set map[Release]bool, r Release, in bool) map[Release]bool {
 	next := make(map[Release]bool, len(set)+1)
 	maps.Copy(next, set)
-	next[r] = in
+	if next[r] = in; !in {
+		delete(next, r)
+	}
 	return next
 }

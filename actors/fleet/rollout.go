@@ -284,9 +284,10 @@ func (t *turn) preparedRelease(fact Prepared) {
 		t.prepared = with(t.prepared, fact.Release, true)
 	case !t.onTrial(fact.Release):
 		t.note(EventRecord{Event: "release not prepared", Release: fact.Release, Reason: string(fact.Failure), Detail: fact.Detail, Warn: true})
-		t.rollout.NotBefore = t.at.Add(t.Policy.Rollout.BackoffMax)
-		t.wake = earliest(t.wake, t.rollout.NotBefore)
-		t.preparing = with(t.preparing, fact.Release, true) // not again before the backoff is over
+		if fact.Release == t.base() { // not again before the backoff is over
+			t.rollout.NotBefore, t.changed = t.at.Add(t.Policy.Rollout.BackoffMax), true
+			t.wake = earliest(t.wake, t.rollout.NotBefore)
+		}
 	case fact.Failure == FailureDriver || fact.Failure == FailureUnknown:
 		t.end(StageAborted, fact.Failure, fact.Detail)
 	default:
