@@ -72,6 +72,7 @@ const (
 	FailureUnknown        Failure = "unknown_release" // there is none of this name
 	FailureTimeout        Failure = "rollout_timeout" // it came to no end
 	FailureOperator       Failure = "operator"        // a person said so
+	FailureBudget         Failure = "identify_budget" // no Discord login is left for it
 )
 
 // Why a fleet is halted.
