@@ -215,6 +215,17 @@ func (t *turn) retire(p Process, reason protocol.Reason) {
 	t.recordProcess(p, false)
 }
 
+// retireHolder takes note that a holder was told to leave for good. If it does not, its process is stopped, and its death frees the seat.
+func (t *turn) retireHolder(c Client, stopBy time.Time) {
+	p, ok := t.processes.Get(c.Instance)
+	if !ok || p.Retired {
+		return
+	}
+	p.Retired, p.By, p.StopBy = true, time.Time{}, stopBy
+	t.putProcess(p)
+	t.recordProcess(p, false)
+}
+
 // tickProcesses does what is due for processes.
 func (t *turn) tickProcesses() {
 	for _, p := range t.processesOf(func(p Process) bool { return due(p.next(), t.at) }) {
@@ -242,12 +253,11 @@ func (t *turn) silent(p Process) {
 		return
 	}
 	t.note(EventRecord{Event: "process silent", Release: p.Release, Seat: p.Seat, Detail: p.Instance, Warn: true})
-	if t.onTrial(p.Release) {
-		t.fail(p.Release, FailureStartupTimeout, "its process never identified")
-		return
+	s, held := t.seatOf(p.Instance)
+	t.retire(p, protocol.ReasonStartupTimeout) // what it holds is free once it is proven dead
+	if !t.ended(s, held, p, FailureStartupTimeout, "its process did not identify in time") {
+		t.crashed(p, FailureStartupTimeout)
 	}
-	t.retire(p, protocol.ReasonStartupTimeout)
-	t.crashed(p, FailureStartupTimeout)
 }
 
 // launched takes note of a process that could not be started.
@@ -269,27 +279,51 @@ func (t *turn) launched(fact Launched) {
 // exited ends a process's claims: it is proven dead.
 func (t *turn) exited(fact Exited) {
 	p, known := t.processes.Get(fact.Instance)
-	held := t.holds(fact.Instance)
+	s, held := t.seatOf(fact.Instance)
 	if known {
 		t.processes = t.processes.Delete(p.Instance)
 		t.recordProcess(p, true)
 		t.note(EventRecord{
 			Event: "process exited", Release: p.Release, Seat: p.Seat, Reason: fact.How, Detail: fact.Detail, Warn: !p.Retired,
 		})
+	} else {
+		p.Release, p.Seat = s.Release, s.ID // of one that somebody else has started
 	}
 	t.dead(fact.Instance, "process exited")
-	if !known || p.Retired || t.bad(p.Release) {
+	if p.Retired || !known && !held {
 		return
 	}
-	switch {
-	case t.onTrial(p.Release) && held && t.rollout.Attempt.Stage == StageBaking && t.fallback(p.Seat, p.Release):
-		t.fail(p.Release, FailureCrashed, cmpDetail(fact))
-		t.countRevert(p.Release)
-	case t.onTrial(p.Release) && t.fallback(p.Seat, p.Release):
-		t.fail(p.Release, FailureExited, cmpDetail(fact))
-	default:
+	if !t.ended(s, held, p, FailureExited, cmpDetail(fact)) && known {
 		t.crashed(p, FailureExited)
 	}
+}
+
+// ended judges the release of a process that has ended, or is lost, without being told to; s is the seat that it held before, if it did. In its bake
+// the release before gets the seat back, and before its promotion the old one was never stopped. It returns false where that is no
+// matter of releases.
+func (t *turn) ended(s Seat, held bool, p Process, why Failure, detail string) bool {
+	switch {
+	case t.tokenRejected || t.bad(p.Release):
+		return true // it is not its fault, or nothing new
+	case !t.fallback(p.Seat, p.Release):
+		return false
+	case held && t.bakes(s):
+		t.fail(p.Release, FailureCrashed, detail)
+		t.countRevert(p.Release)
+	case t.onTrial(p.Release):
+		t.fail(p.Release, why, detail)
+	default:
+		return false
+	}
+	return true
+}
+
+// bakes reports whether a seat's release holds it and is not proven yet.
+func (t *turn) bakes(s Seat) bool {
+	if t.good(s.Release) || s.Phase == SeatVacant || s.Phase == SeatGranted && !s.Adopted {
+		return false
+	}
+	return !s.BakeUntil.IsZero() || t.onTrial(s.Release) && t.rollout.Attempt.Stage == StageBaking
 }
 
 func cmpDetail(fact Exited) string {
@@ -301,12 +335,18 @@ func cmpDetail(fact Exited) string {
 
 // holds reports whether an instance holds a seat.
 func (t *turn) holds(instance string) bool {
+	_, held := t.seatOf(instance)
+	return held
+}
+
+// seatOf returns the seat that an instance holds, if it does.
+func (t *turn) seatOf(instance string) (Seat, bool) {
 	for it := t.seats.Iterator(); !it.Done(); {
 		if _, s, _ := it.Next(); s.Instance == instance && s.Phase != SeatVacant {
-			return true
+			return s, true
 		}
 	}
-	return false
+	return Seat{}, false
 }
 
 // dead frees what a dead process held.
