@@ -203,16 +203,21 @@ func (t *turn) shutdown(e Event, c Client, fact Shutdown) {
 	if fact.Reason == string(protocol.ReasonTokenRejected) {
 		t.rejectToken(c)
 	}
+	p, ours := t.processes.Get(c.Instance)
+	holds := s.Holder == c.ID
 	switch {
 	case s.Swap.From == c.ID && !s.Swap.Stopped:
 		t.stopped(s, fact.Handled)
-	case s.Holder == c.ID:
+	case holds:
 		t.vacate(s, "holder shut down", fact.Handled)
 	}
-	if p, ok := t.processes.Get(c.Instance); ok && !p.Retired && c.State != StateShuttingDown && !t.bad(p.Release) {
-		t.crashed(p) // nobody told it to: it is started again, but not in a tight loop
-	}
 	t.leaving(c)
+	if !ours || p.Retired || c.State == StateShuttingDown {
+		return
+	}
+	if !t.ended(s, holds, p, FailureExited, "it left by itself") { // nobody told it to: it is started again, but not in a tight loop
+		t.crashed(p, FailureExited)
+	}
 }
 
 // rejectToken stops all logins and swaps of the fleet: Discord does not take its token.

@@ -246,6 +246,8 @@ func (t *turn) praise(c Client) {
 	if t.onTrial(c.Release) {
 		t.alert(AlertInfo, "promoted", c.Release, "", "it is the last known good release")
 		t.end(StageGood, "", "")
+	} else if !t.rollout.Attempt.underWay() && t.serves(c.Release) && t.newer(c.Release, t.rollout.Desired) {
+		t.rollout.Desired, t.changed = c.Release, true // it was superseded by one that came to nothing
 	}
 	if t.Policy.Outdated != PartingShutdown {
 		return
@@ -316,7 +318,17 @@ func (t *turn) notReady(c Client) {
 		t.refuseRelease(c.Release, string(protocol.ReasonStartupTimeout), "not ready in time after hello", c.ID)
 		return
 	}
-	t.dismiss(c, protocol.ReasonStartupTimeout)
+	t.tooLate(c)
+}
+
+// tooLate dismisses a client that was not ready in time. Its process counts as one that has crashed: it is replaced, but not without end.
+func (t *turn) tooLate(c Client) {
+	if p, ok := t.processes.Get(c.Instance); ok && !p.Retired {
+		t.crashed(p, FailureStartupTimeout)
+	}
+	if c, ok := t.clients.Get(c.ID); ok && c.State != StateShuttingDown {
+		t.dismiss(c, protocol.ReasonStartupTimeout)
+	}
 }
 
 // candidateExpired ends a candidacy that came to no result in time.

@@ -41,40 +41,49 @@ func (t *turn) handle(e Event) {
 	switch fact := e.Fact.(type) {
 	case Tick:
 		t.tick()
-		return
-	case Exited:
-		t.exited(fact)
+	case Exited, Running, Prepared, Launched:
+		t.driven(fact)
 		t.restaff = true
-		return
-	case Running:
-		t.running(fact)
+	case Deploy, Rollback, TryAgain:
+		t.asked(e)
 		t.restaff = true
-		return
-	case Prepared:
-		t.preparedRelease(fact)
-		t.restaff = true
-		return
-	case Launched:
-		t.launched(fact)
-		t.restaff = true
-		return
-	case Deploy:
-		t.deploy(e, fact)
-		return
-	case Rollback:
-		t.rollBack(e, fact)
-		return
-	case TryAgain:
-		t.tryAgain(e, fact)
-		t.restaff = true
-		return
 	case CacheStored:
 		t.cacheStored(e, fact)
-		return
 	case Identify:
 		t.identify(e, fact)
-		return
+	default:
+		t.said(e)
 	}
+}
+
+// driven is what the driver says.
+func (t *turn) driven(fact Fact) {
+	switch fact := fact.(type) {
+	case Exited:
+		t.exited(fact)
+	case Running:
+		t.running(fact)
+	case Prepared:
+		t.preparedRelease(fact)
+	case Launched:
+		t.launched(fact)
+	}
+}
+
+// asked is what people and webhooks want.
+func (t *turn) asked(e Event) {
+	switch fact := e.Fact.(type) {
+	case Deploy:
+		t.deploy(e, fact)
+	case Rollback:
+		t.rollBack(e, fact)
+	case TryAgain:
+		t.tryAgain(e, fact)
+	}
+}
+
+// said is what a client says that is in the fleet.
+func (t *turn) said(e Event) {
 	c, ok := t.clients.Get(e.Client)
 	if !ok {
 		t.stranger(e)

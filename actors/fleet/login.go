@@ -144,6 +144,9 @@ func (t *turn) overBudget(c Client, used int) {
 	err := protocol.Errorf(protocol.CodeIdentifyBudget, "", "%d Discord logins were used in 24 hours; the rest is kept for the way back; come back in an hour", used)
 	t.do(Say{Client: c.ID, Hello: protocol.Hello{Error: err}}, Hangup{Client: c.ID})
 	t.gone(c, err.Error())
+	if t.onTrial(c.Release) {
+		t.end(StageAborted, FailureBudget, err.Message) // not the release's fault
+	}
 }
 
 // loggedIn ends a client's turn in its lane: it is ready, or it never will be.

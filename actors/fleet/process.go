@@ -1,7 +1,9 @@
 package fleet
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -41,7 +43,7 @@ func (t *turn) processesOf(keep func(Process) bool) []Process {
 			found = append(found, p)
 		}
 	}
-	slices.SortFunc(found, func(a, b Process) int { return int(a.Number) - int(b.Number) })
+	slices.SortFunc(found, func(a, b Process) int { return cmp.Compare(a.Number, b.Number) })
 	return found
 }
 
@@ -84,7 +86,7 @@ func (t *turn) staff() {
 
 func (t *turn) staffSeat(s Seat) {
 	if a := t.rollout.Attempt; a.underWay() && !t.present(s.ID, a.Release) {
-		t.start(s.ID, a.Release, false)
+		t.start(s.ID, a.Release, a.Crashes > 0)
 	}
 	base := t.base()
 	if base == "" {
@@ -126,14 +128,11 @@ func (t *turn) present(seat int, r Release) bool {
 
 // start starts a process, or has its release prepared first. again tells that one ended before: then the backoff holds.
 func (t *turn) start(seat int, r Release, again bool) bool {
-	if !t.prepared[r] {
-		if !t.preparing[r] {
-			t.preparing = with(t.preparing, r, true)
-			t.do(Prepare{Release: r})
-		}
+	if again && (t.rollout.Halted == HaltedCrashes || t.at.Before(t.rollout.NotBefore)) {
 		return false
 	}
-	if again && (t.rollout.Halted == HaltedCrashes || t.at.Before(t.rollout.NotBefore)) {
+	if !t.prepared[r] {
+		t.prepare(r)
 		return false
 	}
 	t.rollout.Started++
@@ -147,6 +146,19 @@ func (t *turn) start(seat int, r Release, again bool) bool {
 	t.note(EventRecord{Event: "process starting", Release: r, Seat: seat, Detail: p.Instance})
 	t.do(Launch{Instance: p.Instance, Release: r, Seat: seat})
 	return true
+}
+
+// setups is how many releases may be prepared at the same time: of many pushes in a row the last one waits for no more than the first
+// of them.
+const setups = 2
+
+// prepare has the driver prepare a release. The way back waits for nobody.
+func (t *turn) prepare(r Release) {
+	if t.preparing[r] || len(t.preparing) >= setups && !t.good(r) {
+		return
+	}
+	t.preparing = with(t.preparing, r, true)
+	t.do(Prepare{Release: r})
 }
 
 // slug is the part of a release that goes into an instance's name.
@@ -204,11 +216,15 @@ func (t *turn) retire(p Process, reason protocol.Reason) {
 	t.recordProcess(p, false)
 }
 
-// retireRelease lets all processes of a release go.
-func (t *turn) retireRelease(r Release, reason protocol.Reason) {
-	for _, p := range t.processesOf(func(p Process) bool { return p.Release == r }) {
-		t.retire(p, reason)
+// retireHolder takes note that a holder was told to leave for good. If it does not, its process is stopped, and its death frees the seat.
+func (t *turn) retireHolder(c Client, stopBy time.Time) {
+	p, ok := t.processes.Get(c.Instance)
+	if !ok || p.Retired {
+		return
 	}
+	p.Retired, p.By, p.StopBy = true, time.Time{}, stopBy
+	t.putProcess(p)
+	t.recordProcess(p, false)
 }
 
 // tickProcesses does what is due for processes.
@@ -226,20 +242,23 @@ func (t *turn) tickProcesses() {
 		}
 	}
 	if due(t.rollout.NotBefore, t.at) {
-		t.rollout.NotBefore, t.preparing = time.Time{}, nil
+		t.rollout.NotBefore = time.Time{}
 		t.changed = true
 	}
 }
 
-// silent deals with a process that never identified.
+// silent deals with a process that did not identify in time, unless it is here by now: it may have been before the driver said what
+// runs, or on a connection that took the place of another.
 func (t *turn) silent(p Process) {
-	t.note(EventRecord{Event: "process silent", Release: p.Release, Seat: p.Seat, Detail: p.Instance, Warn: true})
-	if t.onTrial(p.Release) {
-		t.fail(p.Release, FailureStartupTimeout, "its process never identified")
+	if _, connected := t.instances.Get(p.Instance); connected {
 		return
 	}
-	t.retire(p, protocol.ReasonStartupTimeout)
-	t.crashed(p)
+	t.note(EventRecord{Event: "process silent", Release: p.Release, Seat: p.Seat, Detail: p.Instance, Warn: true})
+	s, held := t.seatOf(p.Instance)
+	t.retire(p, protocol.ReasonStartupTimeout) // what it holds is free once it is proven dead
+	if !t.ended(s, held, p, FailureStartupTimeout, "its process did not identify in time") {
+		t.crashed(p, FailureStartupTimeout)
+	}
 }
 
 // launched takes note of a process that could not be started.
@@ -260,33 +279,57 @@ func (t *turn) launched(fact Launched) {
 		t.end(StageAborted, fact.Failure, fact.Detail)
 		return
 	}
-	t.crashed(p)
+	t.crashed(p, fact.Failure)
 }
 
 // exited ends a process's claims: it is proven dead.
 func (t *turn) exited(fact Exited) {
 	p, known := t.processes.Get(fact.Instance)
-	held := t.holds(fact.Instance)
+	s, held := t.seatOf(fact.Instance)
 	if known {
 		t.processes = t.processes.Delete(p.Instance)
 		t.recordProcess(p, true)
 		t.note(EventRecord{
 			Event: "process exited", Release: p.Release, Seat: p.Seat, Reason: fact.How, Detail: fact.Detail, Warn: !p.Retired,
 		})
+	} else {
+		p.Release, p.Seat = s.Release, s.ID // of one that somebody else has started
 	}
 	t.dead(fact.Instance, "process exited")
-	if !known || p.Retired || t.bad(p.Release) {
+	if p.Retired || !known && !held {
 		return
 	}
-	switch {
-	case t.onTrial(p.Release) && held && t.rollout.Attempt.Stage == StageBaking && t.fallback(p.Seat, p.Release):
-		t.fail(p.Release, FailureCrashed, cmpDetail(fact))
-		t.countRevert(p.Release)
-	case t.onTrial(p.Release) && t.fallback(p.Seat, p.Release):
-		t.fail(p.Release, FailureExited, cmpDetail(fact))
-	default:
-		t.crashed(p)
+	if !t.ended(s, held, p, FailureExited, cmpDetail(fact)) && known {
+		t.crashed(p, FailureExited)
 	}
+}
+
+// ended judges the release of a process that has ended, or is lost, without being told to; s is the seat that it held before, if it did. In its bake
+// the release before gets the seat back, and before its promotion the old one was never stopped. It returns false where that is no
+// matter of releases.
+func (t *turn) ended(s Seat, held bool, p Process, why Failure, detail string) bool {
+	switch {
+	case t.tokenRejected || t.bad(p.Release):
+		return true // it is not its fault, or nothing new
+	case !t.fallback(p.Seat, p.Release):
+		return false
+	case held && t.bakes(s):
+		t.fail(p.Release, FailureCrashed, detail)
+		t.countRevert(p.Release)
+	case t.onTrial(p.Release):
+		t.fail(p.Release, why, detail)
+	default:
+		return false
+	}
+	return true
+}
+
+// bakes reports whether a seat's release holds it and is not proven yet.
+func (t *turn) bakes(s Seat) bool {
+	if t.good(s.Release) || s.Phase == SeatVacant || s.Phase == SeatGranted && !s.Adopted {
+		return false
+	}
+	return !s.BakeUntil.IsZero() || t.onTrial(s.Release) && t.rollout.Attempt.Stage == StageBaking
 }
 
 func cmpDetail(fact Exited) string {
@@ -298,12 +341,18 @@ func cmpDetail(fact Exited) string {
 
 // holds reports whether an instance holds a seat.
 func (t *turn) holds(instance string) bool {
+	_, held := t.seatOf(instance)
+	return held
+}
+
+// seatOf returns the seat that an instance holds, if it does.
+func (t *turn) seatOf(instance string) (Seat, bool) {
 	for it := t.seats.Iterator(); !it.Done(); {
 		if _, s, _ := it.Next(); s.Instance == instance && s.Phase != SeatVacant {
-			return true
+			return s, true
 		}
 	}
-	return false
+	return Seat{}, false
 }
 
 // dead frees what a dead process held.
@@ -323,18 +372,27 @@ func (t *turn) dead(instance, why string) {
 	}
 }
 
-// crashed counts an unexpected end of a process that is not on trial. It is started again, later each time, and not for ever.
-func (t *turn) crashed(p Process) {
+// crashed counts an unexpected end of a process that is not on trial, or that nothing could replace. It is started again, later each
+// time, and not for ever.
+func (t *turn) crashed(p Process, why Failure) {
 	r := t.Policy.Rollout
-	if !r.Driven {
+	if !r.Driven || t.tokenRejected {
 		return
 	}
 	t.rollout.Restarts = within(t.rollout.Restarts, t.at.Add(-r.RestartWindow))
 	t.rollout.Restarts = append(t.rollout.Restarts, t.at)
 	t.changed = true
+	if t.onTrial(p.Release) {
+		t.rollout.Attempt.Crashes++
+	}
 	n := len(t.rollout.Restarts)
-	if n > r.Restarts {
-		t.halt(HaltedCrashes, p.Release, fmt.Sprintf("its processes ended %d times within %s", n, r.RestartWindow))
+	detail := fmt.Sprintf("its processes ended %d times within %s", n, r.RestartWindow)
+	switch {
+	case n > r.Restarts && t.onTrial(p.Release):
+		t.fail(p.Release, why, detail) // that ends it: nothing needs to be halted
+		return
+	case n > r.Restarts:
+		t.halt(HaltedCrashes, p.Release, detail)
 		return
 	}
 	backoff := min(r.BackoffMax, r.BackoffMin<<min(n-1, 20))
@@ -353,12 +411,12 @@ func within(times []time.Time, after time.Time) []time.Time {
 	return kept
 }
 
-// with returns a copy of a set with one more entry.
+// with returns a copy of a set with one more entry, or without it.
 func with(set map[Release]bool, r Release, in bool) map[Release]bool {
 	next := make(map[Release]bool, len(set)+1)
-	for k, v := range set {
-		next[k] = v
+	maps.Copy(next, set)
+	if next[r] = in; !in {
+		delete(next, r)
 	}
-	next[r] = in
 	return next
 }

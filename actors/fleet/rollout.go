@@ -72,6 +72,7 @@ const (
 	FailureUnknown        Failure = "unknown_release" // there is none of this name
 	FailureTimeout        Failure = "rollout_timeout" // it came to no end
 	FailureOperator       Failure = "operator"        // a person said so
+	FailureBudget         Failure = "identify_budget" // no Discord login is left for it
 )
 
 // Why a fleet is halted.
@@ -85,10 +86,11 @@ type Attempt struct {
 	Release    Release   `json:"release"`
 	Generation uint64    `json:"generation"` // 0: nobody deployed it, a client brought it
 	Stage      Stage     `json:"stage"`
-	Reason     string    `json:"reason"` // of its end
-	Detail     string    `json:"detail"` // for people
-	Who        string    `json:"who"`    // a person, a webhook, a poll
-	At         time.Time `json:"at"`     // of the newest stage
+	Reason     string    `json:"reason"`  // of its end
+	Detail     string    `json:"detail"`  // for people
+	Who        string    `json:"who"`     // a person, a webhook, a poll
+	At         time.Time `json:"at"`      // of the newest stage
+	Crashes    int       `json:"crashes"` // of its processes that were started again
 }
 
 func (a Attempt) underWay() bool { return a.Release != "" && a.Stage <= StageBaking }
@@ -230,10 +232,10 @@ func (t *turn) end(stage Stage, why Failure, detail string) {
 }
 
 func reasonOf(s Stage) protocol.Reason {
-	switch s {
-	case StageBad:
+	if s == StageBad {
 		return protocol.ReasonQuarantinedVersion
-	case StageSuperseded:
+	}
+	if s == StageSuperseded {
 		return protocol.ReasonSuperseded
 	}
 	return protocol.ReasonOperator
@@ -283,9 +285,10 @@ func (t *turn) preparedRelease(fact Prepared) {
 		t.prepared = with(t.prepared, fact.Release, true)
 	case !t.onTrial(fact.Release):
 		t.note(EventRecord{Event: "release not prepared", Release: fact.Release, Reason: string(fact.Failure), Detail: fact.Detail, Warn: true})
-		t.rollout.NotBefore = t.at.Add(t.Policy.Rollout.BackoffMax)
-		t.wake = earliest(t.wake, t.rollout.NotBefore)
-		t.preparing = with(t.preparing, fact.Release, true) // not again before the backoff is over
+		if fact.Release == t.base() { // not again before the backoff is over
+			t.rollout.NotBefore, t.changed = t.at.Add(t.Policy.Rollout.BackoffMax), true
+			t.wake = earliest(t.wake, t.rollout.NotBefore)
+		}
 	case fact.Failure == FailureDriver || fact.Failure == FailureUnknown:
 		t.end(StageAborted, fact.Failure, fact.Detail)
 	default:
@@ -301,8 +304,8 @@ func (t *turn) fail(r Release, why Failure, detail string) {
 // arrived takes note of a client of an attempt: it is a candidate, or, where there is no good release yet, the holder.
 func (t *turn) arrived(c Client, stage Stage) {
 	if !t.onTrial(c.Release) {
-		if t.good(c.Release) {
-			return
+		if a := t.rollout.Attempt; t.good(c.Release) || a.underWay() && a.Generation != 0 && !t.newer(c.Release, a.Release) {
+			return // it was good before, or what was deployed after it goes on
 		}
 		t.supersede(c.Release)
 		t.begin(Attempt{Release: c.Release, Stage: StagePending, Who: "client"})

@@ -98,24 +98,27 @@ func describeRecords(records []Record) []string {
 		switch e.Event {
 		case "client changed state", "process starting", "candidate nominated", "seat confirmed", "seat granted":
 			continue // the effects say so, too
-		case "health judged":
-			if !e.Warn {
-				continue
-			}
 		}
-		line := "- " + e.Event
-		for _, word := range []string{string(e.Client), string(e.Release), e.Reason} {
-			if word != "" {
-				line += " " + word
-			}
+		if e.Event == "health judged" && !e.Warn {
+			continue
 		}
-		if e.From != "" || e.To != "" {
-			line += " (" + e.From + " to " + e.To + ")"
-		}
-		if e.Detail != "" {
-			line += ": " + e.Detail
-		}
-		lines = append(lines, line)
+		lines = append(lines, describeEvent(e))
 	}
 	return lines
+}
+
+func describeEvent(e EventRecord) string {
+	line := "- " + e.Event
+	for _, word := range []string{string(e.Client), string(e.Release), e.Reason} {
+		if word != "" {
+			line += " " + word
+		}
+	}
+	if e.From != "" || e.To != "" {
+		line += " (" + e.From + " to " + e.To + ")"
+	}
+	if e.Detail != "" {
+		line += ": " + e.Detail
+	}
+	return line
 }

@@ -84,12 +84,17 @@ func (s *script) run(text string) string {
 		_ = comment
 		steps, s.silent = strings.CutPrefix(strings.TrimSpace(steps), "given ")
 		for step := range strings.SplitSeq(steps, ";") {
-			if fields := strings.Fields(step); len(fields) > 0 {
-				s.step(fields)
-			}
+			s.play(step)
 		}
 	}
 	return s.out.String()
+}
+
+// play plays one step.
+func (s *script) play(step string) {
+	if fields := strings.Fields(step); len(fields) > 0 {
+		s.step(fields)
+	}
 }
 
 func (s *script) step(fields []string) {
@@ -142,6 +147,12 @@ func steps() map[string]func(*script, words) {
 		"cache": (*script).cache,
 		"wait":  (*script).pass,
 		"show":  (*script).show,
+		// several in one
+		"serving":   (*script).serving,
+		"push":      (*script).push,
+		"arrive":    func(s *script, w words) { s.play("join " + w.rest(0)); s.play("ready " + w.get(0, "")) },
+		"promote":   (*script).promote,
+		"arriveall": func(s *script, _ words) { s.arriveAll() },
 	}
 }
 
@@ -308,6 +319,46 @@ func (s *script) write(effects []Effect) {
 	for _, line := range lines {
 		s.out.WriteString("    " + strings.TrimRight(line, " ") + "\n")
 	}
+}
+
+// push deploys a release and has the driver do what it is told: its processes are started.
+func (s *script) push(w words) {
+	s.deploy(w)
+	s.play("prepared " + w.get(0, ""))
+}
+
+// serving brings a first release into service: good, with its standbys.
+func (s *script) serving(w words) {
+	s.play("running")
+	s.push(w)
+	s.arriveAll()
+	s.play("wait 11m")
+	s.arriveAll()
+	s.play("wait 2m")
+}
+
+// arriveAll has every process that was started, and not told to go, join and get ready, and do what it is told then.
+func (s *script) arriveAll() {
+	for _, p := range s.state.View(s.at).Running {
+		if _, connected := s.state.instances.Get(p.Instance); connected || p.Retired {
+			continue
+		}
+		s.play("arrive " + p.Instance)
+		if c, _ := s.state.Client(ClientID(p.Instance)); c.Owed > 0 {
+			s.play("coma " + p.Instance)
+		}
+	}
+}
+
+// promote has a candidate pass its check and take the seat.
+func (s *script) promote(w words) {
+	id := w.get(0, "")
+	c, _ := s.state.Client(ClientID(id))
+	s.play("health " + id)
+	if from := s.state.Seat(c.Seat).Swap.From; from != "" {
+		s.play("coma " + string(from))
+	}
+	s.play("ready " + id)
 }
 
 // show writes the fleet down as people see it.

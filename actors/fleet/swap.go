@@ -22,6 +22,7 @@ func (t *turn) beginSwap(s Seat, to Client, order Parting, reason protocol.Reaso
 	h := t.Policy.Handover
 	if order == PartingShutdown {
 		t.do(Tell{Client: from.ID, Command: protocol.ShutDown{Reason: reason, CacheSync: h.CacheSync, Epoch: s.Epoch, DrainMS: h.Drain.Milliseconds()}})
+		t.retireHolder(from, s.Swap.By)
 	} else {
 		from.Owed++
 		t.do(Tell{Client: from.ID, Command: protocol.EnterComa{Reason: reason, CacheSync: h.CacheSync, Epoch: s.Epoch, DrainMS: h.Drain.Milliseconds()}})
@@ -118,9 +119,9 @@ func (t *turn) tickSeat(s Seat) {
 // leaseEnded takes the seat from a holder that is out of reach. If that happens in its bake, its release has failed.
 func (t *turn) leaseEnded(s Seat) {
 	t.vacate(s, "the lease is over", nil)
-	if t.onTrial(s.Release) && t.rollout.Attempt.Stage == StageBaking && t.fallback(s.ID, s.Release) {
-		t.fail(s.Release, FailureCrashed, "the holder was lost in the bake and did not come back within its lease")
-		t.countRevert(s.Release)
+	if t.bakes(s) {
+		p := Process{Instance: s.Instance, Release: s.Release, Seat: s.ID}
+		t.ended(s, true, p, FailureCrashed, "the holder was lost in the bake and did not come back within its lease")
 	}
 }
 
@@ -140,7 +141,7 @@ func (t *turn) grantExpired(s Seat) {
 	t.putSeat(s)
 	switch {
 	case c.State == StateIdentified:
-		t.dismiss(c, protocol.ReasonStartupTimeout)
+		t.tooLate(c)
 	case s.Swap.active() && !t.good(c.Release):
 		t.refuseRelease(c.Release, string(protocol.ReasonStartupTimeout), "not ready in time after process_commands", c.ID)
 	default: // it may have lost Discord for a while
