@@ -18,8 +18,8 @@ type crowdKey struct {
 type crowdHasher struct{ textHasher[Release] }
 
 func (h crowdHasher) Hash(key crowdKey) uint32 {
-	return h.textHasher.Hash(key.release) ^ uint32(key.seat)
-} //nolint:gosec // G115: any bits will do
+	return h.textHasher.Hash(key.release) ^ uint32(key.seat) //nolint:gosec // G115: any bits will do
+}
 
 func (crowdHasher) Equal(a, b crowdKey) bool { return a == b }
 

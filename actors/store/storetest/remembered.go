@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -112,7 +113,7 @@ func (r *remembered) stored() fleet.Stored {
 		Processes: slices.Collect(maps.Values(r.running)),
 		Logins:    slices.Collect(maps.Values(r.logins)),
 	}
-	slices.SortFunc(s.Processes, func(a, b fleet.ProcessRecord) int { return int(a.Number) - int(b.Number) })
+	slices.SortFunc(s.Processes, func(a, b fleet.ProcessRecord) int { return cmp.Compare(a.Number, b.Number) })
 	slices.SortFunc(s.Seats, func(a, b fleet.SeatRecord) int { return a.Seat - b.Seat })
 	slices.SortFunc(s.Logins, func(a, b fleet.LoginRecord) int { return a.Hour.Compare(b.Hour) })
 	for i := range s.Seats {
