@@ -166,7 +166,11 @@ func (t *turn) dismissGranted(s Seat, c Client, reason protocol.Reason, why stri
 // hangUp ends at once the connection of a client that did not answer.
 func (t *turn) hangUp(c Client, event string) {
 	err := protocol.Errorf(protocol.CodeTimeout, "", "%s did not come in time", event)
-	t.do(Answer{Client: c.ID, Event: event, Err: err}, Hangup{Client: c.ID, Abort: true})
+	if t.seat(c.Seat).Holder == c.ID { // nothing that was sent to it before may still arrive: neither may a last word
+		t.do(Hangup{Client: c.ID, Abort: true})
+	} else {
+		t.do(Answer{Client: c.ID, Event: event, Err: err}, Hangup{Client: c.ID})
+	}
 	t.gone(c, err.Error())
 }
 

@@ -172,6 +172,10 @@ func (g *Gateway) forget(address netip.Addr) {
 	}
 }
 
+// socketBuffer is how much of what is sent to one client the kernel holds: what waits there can no longer be replaced by a newer cache,
+// and the usual four megabytes for each of a thousand slow clients exhaust a machine's memory for TCP.
+const socketBuffer = 256 << 10
+
 // connKey is the key of a request's connection in its context.
 type connKey struct{}
 
@@ -185,6 +189,9 @@ func NewServer(handler http.Handler, log zerolog.Logger) *http.Server {
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          newErrorLog(log),
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			if tcp, ok := conn.(*net.TCPConn); ok {
+				_ = tcp.SetWriteBuffer(socketBuffer) // with the usual size it works, too, until the machine is short of memory
+			}
 			return context.WithValue(ctx, connKey{}, conn)
 		},
 	}
