@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -40,18 +39,6 @@ type member struct {
 	err    error            // why it ended
 }
 
-// thrifty dials with a small receive buffer. Both ends of a thousand connections are on this machine, and with the usual ones of some
-// megabytes each, its kernel runs out of memory for TCP and lets connections stand still.
-var thrifty = &http.Client{Transport: &http.Transport{
-	DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
-		if tcp, ok := conn.(*net.TCPConn); ok {
-			_ = tcp.SetReadBuffer(64 << 10) // with the usual one it works, too
-		}
-		return conn, err
-	},
-}}
-
 func newCrowd() *crowd { return &crowd{grown: make(chan struct{})} }
 
 func (c *crowd) change(news func()) {
@@ -66,7 +53,7 @@ func (c *crowd) change(news func()) {
 func (c *crowd) join(ctx context.Context, t *testing.T, url, version string) *member {
 	t.Helper()
 	address := "ws" + strings.TrimPrefix(url, "http") + "/socket.io/?EIO=4&transport=websocket"
-	socket, response, err := websocket.Dial(ctx, address, &websocket.DialOptions{HTTPClient: thrifty})
+	socket, response, err := websocket.Dial(ctx, address, nil)
 	require.NoError(t, err)
 	if response.Body != nil {
 		_ = response.Body.Close() // it has none, save for a failure
