@@ -140,9 +140,9 @@ func (t *turn) deploy(e Event, fact Deploy) {
 	t.rollout.Generation++
 	t.rollout.Desired = r
 	known, _ := t.releases.Get(r)
-	known.Release, known.Generation, known.At = r, t.rollout.Generation, t.at
-	if known.State == 0 {
-		known.State = ReleaseUnproven
+	known.Release, known.Generation = r, t.rollout.Generation
+	if known.State == 0 { // the time of a good one says when it was proven: to want it again proves nothing
+		known.State, known.At = ReleaseUnproven, t.at
 	}
 	t.releases = t.releases.Set(r, known)
 	t.record(known)
@@ -151,6 +151,10 @@ func (t *turn) deploy(e Event, fact Deploy) {
 	t.alert(AlertInfo, "rollout started", r, "", fact.Message)
 	t.respond(e, Accepted, fmt.Sprintf("release %s is being deployed as generation %d", r, t.rollout.Generation))
 	for id := range t.Policy.Shards {
+		s := t.seat(id)
+		if c, ok := t.clients.Get(s.Holder); ok && s.Phase == SeatHeld && s.Release == r && !s.Swap.active() {
+			t.beginBake(s, c) // it is there already
+		}
 		t.unsettle(id)
 	}
 }
