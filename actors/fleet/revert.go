@@ -80,16 +80,35 @@ func (t *turn) rollBack(e Event, fact Rollback) {
 	t.deploy(e, Deploy{Release: target, Who: fact.Who, Message: "rollback"})
 }
 
-// goodBefore is the newest good release other than the given one.
+// goodBefore is the newest good release that was proven before the given one.
 func (t *turn) goodBefore(current Release) Release {
+	known, _ := t.releases.Get(current)
 	var best ReleaseRecord
 	for it := t.releases.Iterator(); !it.Done(); {
 		_, r, _ := it.Next()
-		if r.State == ReleaseGood && r.Release != current && (best.Release == "" || r.At.After(best.At)) {
+		older := known.State != ReleaseGood || r.At.Before(known.At)
+		if r.State == ReleaseGood && r.Release != current && older && (best.Release == "" || r.At.After(best.At)) {
 			best = r
 		}
 	}
 	return best.Release
+}
+
+// takeBack takes note that a person has gone back to a release that was good: those that were proven since are not bad, but nothing goes
+// forward to them by itself, or falls back on them.
+func (t *turn) takeBack(to Release) {
+	target, _ := t.releases.Get(to)
+	for it := t.releases.Iterator(); !it.Done(); {
+		_, r, _ := it.Next()
+		if r.State != ReleaseGood || !r.At.After(target.At) {
+			continue
+		}
+		r.State, r.Reason, r.At = ReleaseUnproven, string(FailureOperator), t.at
+		t.record(r)
+		t.releases = t.releases.Set(r.Release, r)
+		t.note(EventRecord{Event: "release taken back", Release: r.Release, Reason: r.Reason, Detail: "for release " + string(to)})
+	}
+	t.lastGood = newestGood(t.releases)
 }
 
 // refuseRelease refuses a release from now on, dismisses its clients, the holders of seats excepted, and ends its attempt. failing is
