@@ -18,7 +18,8 @@ func (t *turn) countRevert(from Release) {
 	r := t.Policy.Rollout
 	t.rollout.Reverts = append(within(t.rollout.Reverts, t.at.Add(-r.RevertWindow)), t.at)
 	t.changed = true
-	t.alert(AlertError, "reverted", from, t.rollout.Last.Reason, "release "+string(t.lastGood)+" serves again")
+	known, _ := t.releases.Get(from)
+	t.alert(AlertError, "reverted", from, known.Reason, "release "+string(t.lastGood)+" serves again")
 	if n := len(t.rollout.Reverts); n >= r.Reverts {
 		t.halt(HaltedReverts, from, fmt.Sprintf("%d reverts within %s", n, r.RevertWindow))
 	}
@@ -40,14 +41,15 @@ func (t *turn) tryAgain(e Event, fact TryAgain) {
 	last := t.rollout.Last
 	halted := t.rollout.Halted != ""
 	known, _ := t.releases.Get(last.Release)
-	if !halted && known.State != ReleaseBad {
-		t.respond(e, Unchanged, "nothing is halted and the last attempt is not refused")
+	again := known.State == ReleaseBad && !t.rollout.Attempt.underWay() // a newer push is not called off for it
+	if !halted && !again {
+		t.respond(e, Unchanged, "nothing is halted and no refused release waits to be tried again")
 		return
 	}
 	t.rollout.Halted, t.rollout.Reverts, t.rollout.Restarts, t.rollout.NotBefore = "", nil, nil, time.Time{}
 	t.changed = true
 	t.note(EventRecord{Event: "try again", Release: last.Release, Reason: string(FailureOperator), Detail: fact.Who})
-	if known.State != ReleaseBad {
+	if !again {
 		t.respond(e, Accepted, "the halt is lifted")
 		return
 	}
