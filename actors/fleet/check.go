@@ -191,6 +191,7 @@ func (t *turn) beginBake(s Seat, c Client) {
 	t.put(c)
 	if t.good(c.Release) {
 		if t.onTrial(c.Release) && t.serves(c.Release) {
+			t.takeBack(c.Release)
 			t.end(StageGood, "", "it was good before")
 		}
 		return

@@ -113,8 +113,9 @@ type Only uint8
 
 // When a deploy counts.
 const (
-	IfNew   Only = iota + 1 // the release was never deployed before
-	IfFirst                 // nothing was ever deployed
+	IfNew    Only = iota + 1 // the release was never deployed before
+	IfFirst                  // nothing was ever deployed
+	IfWanted                 // no person has gone back from the release since it was good
 )
 
 // Rollback asks for a release that was good; empty: the one before. Event.Ack is the ticket that Respond answers.

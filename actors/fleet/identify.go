@@ -16,15 +16,9 @@ func (t *turn) identify(e Event, fact Identify) {
 		t.answer(e, wrong)
 		return
 	}
-	if p, ok := t.processes.Get(fact.Instance); wrong == nil && fact.Launched {
-		if !ok || p.Retired {
-			wrong = protocol.Errorf(protocol.CodeUnauthorized, "launch", "this process is not wanted any more")
-		}
-		fact.Release, seat = p.Release, p.Seat
-		p.By = time.Time{}
-		if ok {
-			t.putProcess(p)
-		}
+	if p, ok := t.processes.Get(fact.Instance); wrong == nil && (ok || fact.Launched) {
+		wrong = t.wanted(fact.Instance, p, ok)
+		fact.Release, seat = p.Release, p.Seat // what it was started as, whatever it says
 	}
 	if wrong == nil {
 		wrong = t.refusal(fact)
@@ -51,6 +45,22 @@ func (t *turn) identify(e Event, fact Identify) {
 	t.answer(e, nil)
 	t.returned(&c, fact)
 	t.admit(c, fact.Session != nil && fact.Session.Ready)
+}
+
+// wanted says why a process that was started may not come in any more. One that the rules have forgotten is stopped: its start may have
+// taken longer than the survey of what runs.
+func (t *turn) wanted(instance string, p Process, known bool) *protocol.Error {
+	if known && !p.Retired {
+		if !p.By.IsZero() {
+			p.By = time.Time{}
+			t.putProcess(p)
+		}
+		return nil
+	}
+	if !known {
+		t.do(StopProcess{Instance: instance})
+	}
+	return protocol.Errorf(protocol.CodeUnauthorized, "launch", "this process is not wanted any more")
 }
 
 // seatFor finds the seat a client belongs to.

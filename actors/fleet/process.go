@@ -275,11 +275,14 @@ func (t *turn) launched(fact Launched) {
 	t.processes = t.processes.Delete(p.Instance)
 	t.recordProcess(p, true)
 	t.note(EventRecord{Event: "process not started", Release: p.Release, Seat: p.Seat, Reason: string(fact.Failure), Detail: fact.Detail, Warn: true})
-	if t.onTrial(p.Release) {
+	t.prepared = with(t.prepared, p.Release, false) // what it needs may be gone
+	switch {
+	case p.Retired:
+	case t.onTrial(p.Release):
 		t.end(StageAborted, fact.Failure, fact.Detail)
-		return
+	default:
+		t.crashed(p, fact.Failure)
 	}
-	t.crashed(p, fact.Failure)
 }
 
 // exited ends a process's claims: it is proven dead.

@@ -18,7 +18,8 @@ func (t *turn) countRevert(from Release) {
 	r := t.Policy.Rollout
 	t.rollout.Reverts = append(within(t.rollout.Reverts, t.at.Add(-r.RevertWindow)), t.at)
 	t.changed = true
-	t.alert(AlertError, "reverted", from, t.rollout.Last.Reason, "release "+string(t.lastGood)+" serves again")
+	known, _ := t.releases.Get(from)
+	t.alert(AlertError, "reverted", from, known.Reason, "release "+string(t.lastGood)+" serves again")
 	if n := len(t.rollout.Reverts); n >= r.Reverts {
 		t.halt(HaltedReverts, from, fmt.Sprintf("%d reverts within %s", n, r.RevertWindow))
 	}
@@ -40,14 +41,15 @@ func (t *turn) tryAgain(e Event, fact TryAgain) {
 	last := t.rollout.Last
 	halted := t.rollout.Halted != ""
 	known, _ := t.releases.Get(last.Release)
-	if !halted && known.State != ReleaseBad {
-		t.respond(e, Unchanged, "nothing is halted and the last attempt is not refused")
+	again := known.State == ReleaseBad && !t.rollout.Attempt.underWay() // a newer push is not called off for it
+	if !halted && !again {
+		t.respond(e, Unchanged, "nothing is halted and no refused release waits to be tried again")
 		return
 	}
 	t.rollout.Halted, t.rollout.Reverts, t.rollout.Restarts, t.rollout.NotBefore = "", nil, nil, time.Time{}
 	t.changed = true
 	t.note(EventRecord{Event: "try again", Release: last.Release, Reason: string(FailureOperator), Detail: fact.Who})
-	if known.State != ReleaseBad {
+	if !again {
 		t.respond(e, Accepted, "the halt is lifted")
 		return
 	}
@@ -80,16 +82,35 @@ func (t *turn) rollBack(e Event, fact Rollback) {
 	t.deploy(e, Deploy{Release: target, Who: fact.Who, Message: "rollback"})
 }
 
-// goodBefore is the newest good release other than the given one.
+// goodBefore is the newest good release that was proven before the given one.
 func (t *turn) goodBefore(current Release) Release {
+	known, _ := t.releases.Get(current)
 	var best ReleaseRecord
 	for it := t.releases.Iterator(); !it.Done(); {
 		_, r, _ := it.Next()
-		if r.State == ReleaseGood && r.Release != current && (best.Release == "" || r.At.After(best.At)) {
+		older := known.State != ReleaseGood || r.At.Before(known.At)
+		if r.State == ReleaseGood && r.Release != current && older && (best.Release == "" || r.At.After(best.At)) {
 			best = r
 		}
 	}
 	return best.Release
+}
+
+// takeBack takes note that a person has gone back to a release that was good: those that were proven since are not bad, but nothing goes
+// forward to them by itself, or falls back on them.
+func (t *turn) takeBack(to Release) {
+	target, _ := t.releases.Get(to)
+	for it := t.releases.Iterator(); !it.Done(); {
+		_, r, _ := it.Next()
+		if r.State != ReleaseGood || !r.At.After(target.At) {
+			continue
+		}
+		r.State, r.Reason, r.At = ReleaseUnproven, string(FailureOperator), t.at
+		t.record(r)
+		t.releases = t.releases.Set(r.Release, r)
+		t.note(EventRecord{Event: "release taken back", Release: r.Release, Reason: r.Reason, Detail: "for release " + string(to)})
+	}
+	t.lastGood = newestGood(t.releases)
 }
 
 // refuseRelease refuses a release from now on, dismisses its clients, the holders of seats excepted, and ends its attempt. failing is

@@ -120,6 +120,9 @@ func (t *turn) deploy(e Event, fact Deploy) {
 	case fact.Only == IfNew && before.Generation != 0, fact.Only == IfFirst && t.rollout.Generation != 0:
 		t.respond(e, Unchanged, "nothing new")
 		return
+	case fact.Only == IfWanted && before.State == ReleaseUnproven && before.Reason == string(FailureOperator):
+		t.respond(e, Refused, fmt.Sprintf("a person has gone back from release %s; deploy it by hand if it is wanted again", r))
+		return
 	case t.rollout.Halted != "":
 		t.respond(e, Refused, fmt.Sprintf("the fleet is halted (%s); a developer has to look, then try-again resumes", t.rollout.Halted))
 		return
@@ -140,9 +143,12 @@ func (t *turn) deploy(e Event, fact Deploy) {
 	t.rollout.Generation++
 	t.rollout.Desired = r
 	known, _ := t.releases.Get(r)
-	known.Release, known.Generation, known.At = r, t.rollout.Generation, t.at
-	if known.State == 0 {
-		known.State = ReleaseUnproven
+	known.Release, known.Generation = r, t.rollout.Generation
+	if known.State == 0 { // the time of a good one says when it was proven: to want it again proves nothing
+		known.State, known.At = ReleaseUnproven, t.at
+	}
+	if known.State == ReleaseUnproven {
+		known.Reason = "" // it was taken back, and is wanted again
 	}
 	t.releases = t.releases.Set(r, known)
 	t.record(known)
@@ -151,6 +157,10 @@ func (t *turn) deploy(e Event, fact Deploy) {
 	t.alert(AlertInfo, "rollout started", r, "", fact.Message)
 	t.respond(e, Accepted, fmt.Sprintf("release %s is being deployed as generation %d", r, t.rollout.Generation))
 	for id := range t.Policy.Shards {
+		s := t.seat(id)
+		if c, ok := t.clients.Get(s.Holder); ok && s.Phase == SeatHeld && s.Release == r && !s.Swap.active() {
+			t.beginBake(s, c) // it is there already
+		}
 		t.unsettle(id)
 	}
 }
@@ -214,7 +224,7 @@ func (t *turn) end(stage Stage, why Failure, detail string) {
 	t.changed = true
 	if stage == StageGood {
 		t.rollout.Desired = a.Release
-		t.do(Collect{Keep: t.keep()})
+		t.collect()
 		return
 	}
 	if !t.serves(a.Release) || stage == StageBad {
@@ -239,6 +249,17 @@ func reasonOf(s Stage) protocol.Reason {
 		return protocol.ReasonSuperseded
 	}
 	return protocol.ReasonOperator
+}
+
+// collect has the driver forget what is not needed. What it may have forgotten has to be prepared again.
+func (t *turn) collect() {
+	keep := t.keep()
+	t.do(Collect{Keep: keep})
+	for r := range t.prepared {
+		if !slices.Contains(keep, r) {
+			t.prepared = with(t.prepared, r, false)
+		}
+	}
 }
 
 // keep lists the releases whose artefacts are kept: at least five good ones, and what is in service or wanted.
@@ -318,7 +339,7 @@ func (t *turn) expireAttempt() {
 	if !due(t.rollout.AttemptBy, t.at) {
 		return
 	}
-	t.rollout.AttemptBy = time.Time{}
+	t.rollout.AttemptBy, t.changed = time.Time{}, true
 	a := t.rollout.Attempt
 	if a.Stage == StageBaking && t.serves(a.Release) || !t.Policy.Rollout.Driven && a.Stage == StageDeploying {
 		return // it serves and waits for a verdict, or for somebody to start it

@@ -191,6 +191,8 @@ func (s *script) deploy(w words) {
 		fact.Only = IfNew
 	case "first":
 		fact.Only = IfFirst
+	case "wanted":
+		fact.Only = IfWanted
 	}
 	s.request(fact)
 }

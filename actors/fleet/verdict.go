@@ -64,6 +64,7 @@ func Judge(report protocol.HealthReport, p HealthPolicy, expected []string, runn
 		v.Result, v.Reason = ResultFail, protocol.ReasonVitalCogFailure
 	case below:
 		v.Result, v.Reason = ResultFail, protocol.ReasonHealthCheckFailure
+		v.Detail = strings.TrimSuffix(fmt.Sprintf("%.4g %% is below %.4g %%: %s", v.Percentage, p.HealthyPercentage, v.Detail), ": ")
 	case v.Percentage == 100 && len(failing) == 0 && (report.OK == nil || *report.OK):
 		v.Result = ResultOK
 	default:
