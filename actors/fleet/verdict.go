@@ -69,6 +69,9 @@ func Judge(report protocol.HealthReport, p HealthPolicy, expected []string, runn
 	default:
 		v.Result = ResultDegraded
 	}
+	if v.Detail == "" && v.Result != ResultOK {
+		v.Detail = fmt.Sprintf("%.4g%% healthy by its own word, the bar is %.4g%%", v.Percentage, p.HealthyPercentage)
+	}
 	return v
 }
 
