@@ -18,6 +18,13 @@ var program string
 const atOnce = 6
 
 func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == goBotArgument {
+		if err := runGoBot(os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	flag.Parse()
 	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
 		_ = parallel.Value.Set(strconv.Itoa(atOnce)) // a number always parses
