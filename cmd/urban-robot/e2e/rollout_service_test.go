@@ -159,7 +159,7 @@ func (r *rollout) processes() []int {
 // launchSecret returns the secret that a bot was started with.
 func launchSecret(pid int) string {
 	environ, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)) // it may have ended
-	for _, variable := range strings.SplitSeq(string(environ), "\x00") {
+	for variable := range strings.SplitSeq(string(environ), "\x00") {
 		if secret, ok := strings.CutPrefix(variable, "URBAN_ROBOT_LAUNCH="); ok {
 			return secret
 		}
