@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -42,7 +43,7 @@ func New(c Config) (*Notifier, error) {
 	}
 	urls := make(map[string]bool)
 	for i, t := range c.Targets {
-		t.Level = orDefault(t.Level, LevelInfo)
+		t.Level = cmp.Or(t.Level, LevelInfo)
 		s, err := newSender(t.URL, n.config.Transport)
 		if err != nil {
 			return nil, fmt.Errorf("alert: target %d: %w", i+1, err)

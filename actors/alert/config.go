@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -81,21 +82,13 @@ const (
 )
 
 func (c Config) withDefaults() Config {
-	c.Window = orDefault(c.Window, 5*time.Second)
-	c.Quiet = orDefault(c.Quiet, 10*time.Minute)
-	c.Timeout = orDefault(c.Timeout, 10*time.Second)
-	c.Attempts = orDefault(c.Attempts, 4)
-	c.Backoff = orDefault(c.Backoff, time.Second)
-	c.Queue = orDefault(c.Queue, 256)
+	c.Window = cmp.Or(c.Window, 5*time.Second)
+	c.Quiet = cmp.Or(c.Quiet, 10*time.Minute)
+	c.Timeout = cmp.Or(c.Timeout, 10*time.Second)
+	c.Attempts = cmp.Or(c.Attempts, 4)
+	c.Backoff = cmp.Or(c.Backoff, time.Second)
+	c.Queue = cmp.Or(c.Queue, 256)
 	return c
-}
-
-func orDefault[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
 }
 
 func (c Config) validate() error {

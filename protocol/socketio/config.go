@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -41,25 +42,17 @@ const (
 )
 
 func (c Config) withDefaults() Config {
-	c.PingInterval = orDefault(c.PingInterval, 5*time.Second)
-	c.PingTimeout = orDefault(c.PingTimeout, time.Minute)
-	c.ConnectTimeout = orDefault(c.ConnectTimeout, 10*time.Second)
-	c.WriteTimeout = orDefault(c.WriteTimeout, 20*time.Second)
-	c.FlushTimeout = orDefault(c.FlushTimeout, time.Second)
-	c.MaxCacheBytes = orDefault(c.MaxCacheBytes, 16<<20)
-	c.MaxQueuedBytes = orDefault(c.MaxQueuedBytes, 4*c.MaxCacheBytes)
-	c.MaxConnections = orDefault(c.MaxConnections, 10_000)
-	c.MaxConnectionsPerAddress = orDefault(c.MaxConnectionsPerAddress, 5_000)
-	c.EventRate = orDefault(c.EventRate, 100)
+	c.PingInterval = cmp.Or(c.PingInterval, 5*time.Second)
+	c.PingTimeout = cmp.Or(c.PingTimeout, time.Minute)
+	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, 10*time.Second)
+	c.WriteTimeout = cmp.Or(c.WriteTimeout, 20*time.Second)
+	c.FlushTimeout = cmp.Or(c.FlushTimeout, time.Second)
+	c.MaxCacheBytes = cmp.Or(c.MaxCacheBytes, 16<<20)
+	c.MaxQueuedBytes = cmp.Or(c.MaxQueuedBytes, 4*c.MaxCacheBytes)
+	c.MaxConnections = cmp.Or(c.MaxConnections, 10_000)
+	c.MaxConnectionsPerAddress = cmp.Or(c.MaxConnectionsPerAddress, 5_000)
+	c.EventRate = cmp.Or(c.EventRate, 100)
 	return c
-}
-
-func orDefault[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
 }
 
 func (c Config) validate() error {

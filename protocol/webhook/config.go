@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,21 +72,13 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	c.MaxBody = orDefault(c.MaxBody, 1<<20)
-	c.BodyTimeout = orDefault(c.BodyTimeout, 10*time.Second)
-	c.PushTimeout = orDefault(c.PushTimeout, 10*time.Second)
-	c.Remember = orDefault(c.Remember, 1024)
-	c.RememberFor = orDefault(c.RememberFor, 72*time.Hour)
-	c.Strikes = orDefault(c.Strikes, 10)
+	c.MaxBody = cmp.Or(c.MaxBody, 1<<20)
+	c.BodyTimeout = cmp.Or(c.BodyTimeout, 10*time.Second)
+	c.PushTimeout = cmp.Or(c.PushTimeout, 10*time.Second)
+	c.Remember = cmp.Or(c.Remember, 1024)
+	c.RememberFor = cmp.Or(c.RememberFor, 72*time.Hour)
+	c.Strikes = cmp.Or(c.Strikes, 10)
 	return c
-}
-
-func orDefault[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
 }
 
 func (c Config) validate() error {
