@@ -27,7 +27,7 @@ func (t *turn) countRevert(from Release) {
 
 // halt stops rollouts, or restarts. Whoever serves goes on.
 func (t *turn) halt(why string, r Release, detail string) {
-	if t.rollout.Halted != "" {
+	if t.rollout.Halted == why || t.rollout.Halted == HaltedCrashes { // that stops the most
 		return
 	}
 	t.rollout.Halted = why
