@@ -97,8 +97,8 @@ func (t *turn) staffSeat(s Seat) {
 	if !t.rollout.Attempt.underWay() {
 		wanted += t.Policy.Standbys
 	}
-	if len(here) == 0 && wanted > 0 && t.present(s.ID, base) {
-		wanted-- // one that was started by somebody else
+	if _, ours := t.processes.Get(s.Instance); !ours && s.Phase != SeatVacant && s.Release == base {
+		wanted-- // somebody else has started its holder
 	}
 	for range wanted - len(here) {
 		if !t.start(s.ID, base, true) {
