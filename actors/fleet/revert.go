@@ -140,6 +140,9 @@ func (t *turn) refuseRelease(r Release, reason, evidence string, failing ClientI
 		}
 		t.end(StageBad, Failure(reason), evidence)
 	}
+	if t.rollout.Desired == r {
+		t.rollout.Desired, t.changed = t.lastGood, true
+	}
 	for _, p := range t.processesOf(func(p Process) bool { return p.Release == r && !t.holds(p.Instance) }) {
 		t.retire(p, protocol.ReasonQuarantinedVersion)
 	}
