@@ -176,6 +176,10 @@ func (t *turn) greet(c Client) {
 	}
 	c.Waiting, c.ReadyBy = false, t.at.Add(t.Policy.Ready)
 	t.put(c)
+	if holds && s.Phase == SeatGranted {
+		s.Due = c.ReadyBy // it may have waited for its login
+		t.putSeat(s)
+	}
 	epoch := s.Epoch
 	if !holds {
 		epoch = s.Floor // it would ignore less than the newest it has seen

@@ -97,8 +97,8 @@ func (t *turn) staffSeat(s Seat) {
 	if !t.rollout.Attempt.underWay() {
 		wanted += t.Policy.Standbys
 	}
-	if len(here) == 0 && wanted > 0 && t.present(s.ID, base) {
-		wanted-- // one that was started by somebody else
+	if _, ours := t.processes.Get(s.Instance); !ours && s.Phase != SeatVacant && s.Release == base {
+		wanted-- // somebody else has started its holder
 	}
 	for range wanted - len(here) {
 		if !t.start(s.ID, base, true) {
@@ -176,11 +176,17 @@ func slug(r Release) string {
 // retireSurplus lets go of processes that neither serve, nor stand by, nor are on trial. The release before stays in coma until the
 // new one is good and has its standbys.
 func (t *turn) retireSurplus(s Seat, base Release) {
-	if t.rollout.Attempt.underWay() || s.Phase != SeatHeld || s.Swap.active() {
+	if s.Phase != SeatHeld || s.Swap.active() {
 		return
 	}
 	ready := t.crowdOf(s.ID, base).waiting
-	if s.Release != base || ready < t.Policy.Standbys {
+	if t.rollout.Attempt.underWay() || s.Release != base {
+		if t.lastGood != "" && (s.Release == base || ready > 0) {
+			t.retireOthers(s, base)
+		}
+		return
+	}
+	if ready < t.Policy.Standbys {
 		return
 	}
 	spare := 0
@@ -190,6 +196,16 @@ func (t *turn) retireSurplus(s Seat, base Release) {
 		case p.Release == base && spare < t.Policy.Standbys:
 			spare++
 		default:
+			t.retire(p, protocol.ReasonOutdated)
+		}
+	}
+}
+
+// retireOthers lets go of what many pushes in a row have left: processes of releases that neither serve, nor are on trial, nor are the way
+// back.
+func (t *turn) retireOthers(s Seat, base Release) {
+	for _, p := range t.processesOf(func(p Process) bool { return p.Seat == s.ID && !p.Retired }) {
+		if p.Release != base && p.Release != s.Release && !t.onTrial(p.Release) {
 			t.retire(p, protocol.ReasonOutdated)
 		}
 	}

@@ -16,6 +16,10 @@ func (t *turn) mayRevert() bool {
 // countRevert takes a revert off the budget. With the last one the fleet is halted: a developer has to look before the next rollout.
 func (t *turn) countRevert(from Release) {
 	r := t.Policy.Rollout
+	if !t.mayRevert() { // it is dead: whoever is left takes over
+		t.halt(HaltedReverts, from, "the budget of reverts is used up")
+		return
+	}
 	t.rollout.Reverts = append(within(t.rollout.Reverts, t.at.Add(-r.RevertWindow)), t.at)
 	t.changed = true
 	known, _ := t.releases.Get(from)
@@ -27,13 +31,16 @@ func (t *turn) countRevert(from Release) {
 
 // halt stops rollouts, or restarts. Whoever serves goes on.
 func (t *turn) halt(why string, r Release, detail string) {
-	if t.rollout.Halted != "" {
+	if t.rollout.Halted == why || t.rollout.Halted == HaltedCrashes { // that stops the most
 		return
 	}
 	t.rollout.Halted = why
 	t.changed = true
 	t.note(EventRecord{Event: "fleet halted", Release: r, Reason: why, Detail: detail, Warn: true})
 	t.alert(AlertError, "halted", r, why, detail+"; a developer has to look, then try-again resumes")
+	if why == HaltedReverts {
+		t.end(StageAborted, FailureHalted, "the fleet is halted")
+	}
 }
 
 // tryAgain lifts a halt and the refusal of the release that was tried last, and tries that one again.
@@ -139,6 +146,9 @@ func (t *turn) refuseRelease(r Release, reason, evidence string, failing ClientI
 			t.alert(AlertWarning, "refused", r, reason, evidence)
 		}
 		t.end(StageBad, Failure(reason), evidence)
+	}
+	if t.rollout.Desired == r {
+		t.rollout.Desired, t.changed = t.lastGood, true
 	}
 	for _, p := range t.processesOf(func(p Process) bool { return p.Release == r && !t.holds(p.Instance) }) {
 		t.retire(p, protocol.ReasonQuarantinedVersion)
