@@ -15,7 +15,7 @@ import (
 // code is what a commit holds: a bot, and what is wrong with it.
 type code struct {
 	Name     string          `json:"name"`
-	Kind     string          `json:"kind"`               // sync, asyncio, go; missing: there is no program
+	Kind     string          `json:"kind"`               // sync, asyncio, go; missing: there is no program; chatty: prints its environment, and ends
 	Start    string          `json:"start,omitempty"`    // exit: at once; silent: never connects; unready: never says ready; deaf: never says how it is
 	Health   json.RawMessage `json:"health,omitempty"`   // its report
 	Later    json.RawMessage `json:"later,omitempty"`    // its report in the bake
@@ -58,6 +58,8 @@ func (r *repository) pushTo(t *testing.T, c code, branch string) string {
 		start = `exec "$2" ` + goBotArgument + ` "$1"`
 	case "missing":
 		start = "exec ./no-such-program"
+	case "chatty":
+		start = "env; exit 1"
 	default:
 		pythonReady(t)
 	}

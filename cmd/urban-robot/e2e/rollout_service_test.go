@@ -132,7 +132,7 @@ func (r *rollout) endBots() []string {
 			break
 		}
 		for _, pid := range left {
-			if secret := launchSecret(pid); secret != "" {
+			if secret := variableOf(pid, "URBAN_ROBOT_LAUNCH"); secret != "" {
 				secrets = append(secrets, secret)
 			}
 			_ = syscall.Kill(pid, syscall.SIGKILL) // it may end by itself
@@ -156,12 +156,12 @@ func (r *rollout) processes() []int {
 	return found
 }
 
-// launchSecret returns the secret that a bot was started with.
-func launchSecret(pid int) string {
+// variableOf returns a variable that a process was started with.
+func variableOf(pid int, name string) string {
 	environ, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)) // it may have ended
 	for variable := range strings.SplitSeq(string(environ), "\x00") {
-		if secret, ok := strings.CutPrefix(variable, "URBAN_ROBOT_LAUNCH="); ok {
-			return secret
+		if value, ok := strings.CutPrefix(variable, name+"="); ok {
+			return value
 		}
 	}
 	return ""
@@ -338,6 +338,16 @@ func openAlerts(t *testing.T) *alerts {
 }
 
 func (a *alerts) url() string { return "http://" + a.address + alertPath }
+
+// awaitAlert waits until people were told something.
+func (r *rollout) awaitAlert(t *testing.T, what string) {
+	t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); r.alerts.count(what) == 0; <-tick.C {
+		require.True(t, time.Now().Before(deadline), "nobody was told: %s", what)
+	}
+}
 
 // count returns how often people were told something.
 func (a *alerts) count(what string) int {

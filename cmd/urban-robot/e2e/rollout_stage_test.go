@@ -185,6 +185,9 @@ func (s *stage) neverTwo(t *testing.T) {
 	}
 }
 
+// beginning is before everything that was seen.
+func (s *stage) beginning() time.Time { return time.Time{} }
+
 // longestPause returns the longest time from after on, with a bot active at its beginning, in which none was.
 func (s *stage) longestPause(after time.Time) time.Duration {
 	longest, until := time.Duration(0), time.Time{}
