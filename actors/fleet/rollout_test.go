@@ -1,0 +1,166 @@
+package fleet
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// natures with what becomes of a push that has one. Those without a reason are not the release's fault.
+var pushes = []struct {
+	nature nature
+	stage  Stage
+	reason string
+}{
+	{sound, StageGood, ""},
+	{setupFails, StageBad, "setup_failed"},
+	{setupHangs, StageBad, "setup_timeout"},
+	{exitsAtOnce, StageBad, "exited"},
+	{staysSilent, StageBad, "startup_timeout"},
+	{neverReady, StageBad, "startup_timeout"},
+	{vitalFails, StageBad, "vital_cog_failure"},
+	{percentLow, StageBad, "health_check_failure"},
+	{crashesSoon, StageBad, "crashed"},
+	{failsSoon, StageBad, "vital_cog_failure"},
+	{cannotLaunch, StageAborted, "driver_error"},
+}
+
+func served(t *testing.T, standbys int) *farm {
+	p := drivenPolicy()
+	p.Standbys, p.Health.Interval = standbys, 5*time.Minute
+	f := newFarm(t, p)
+	f.say("", Running{})
+	f.request(Deploy{Release: "v1", Who: "start", Only: IfFirst})
+	f.run(20 * time.Minute)
+	if f.holder(0) != "v1" || f.state.LastGood() != "v1" {
+		t.Fatalf("the first release is not in service: %+v", f.state.View(f.at))
+	}
+	return f
+}
+
+// "Failure before promotion: the old client was never stopped … marked bad, the code reverted to the last good one." (section 6, 3 and 4)
+func TestPushes(t *testing.T) {
+	t.Parallel()
+	for _, push := range pushes {
+		for standbys := range 2 {
+			t.Run(fmt.Sprintf("%s, %d standbys", push.nature, standbys), func(t *testing.T) {
+				t.Parallel()
+				f := served(t, standbys)
+				f.natures["v2"] = push.nature
+				f.request(Deploy{Release: "v2", Who: "webhook"})
+				f.run(time.Hour)
+				last := f.state.Rollout().Last
+				assert.Equal(t, push.stage, last.Stage)
+				assert.Equal(t, push.reason, last.Reason)
+				want := Release("v1")
+				if push.stage == StageGood {
+					want = "v2"
+				}
+				assert.Equal(t, want, f.holder(0), "the release that holds the seat")
+				assert.Equal(t, want, f.state.LastGood(), "LastGood()")
+				assert.Equal(t, want, f.state.Rollout().Desired, "Desired")
+				assert.Empty(t, f.state.Rollout().Halted)
+				running := string(want)
+				for range standbys {
+					running += " " + string(want)
+				}
+				assert.Equal(t, running, f.running(), "what runs")
+			})
+		}
+	}
+}
+
+// "Each step is stored before it is taken, so a restarted supervisor carries on where it stopped." (section 6, 10) The supervisor dies after
+// every single event of every kind of push, with the processes or without.
+func TestRestartAtEveryStep(t *testing.T) {
+	t.Parallel()
+	for _, push := range pushes {
+		for _, survive := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, processes survive %v", push.nature, survive), func(t *testing.T) {
+				t.Parallel()
+				for step := 0; ; step++ {
+					if !restartAt(t, push.nature, survive, step) {
+						assert.Greater(t, step, 3)
+						return
+					}
+					if t.Failed() {
+						t.Fatalf("the supervisor died after step %d", step)
+					}
+				}
+			})
+		}
+	}
+}
+
+// restartAt kills the supervisor at one step of a push, and reports whether there was such a step.
+func restartAt(t *testing.T, n nature, survive bool, step int) bool {
+	t.Helper()
+	f := served(t, 1)
+	f.natures["v2"] = n
+	launches := f.launches
+	f.request(Deploy{Release: "v2", Who: "webhook"})
+	end := f.at.Add(30 * time.Minute)
+	for range step {
+		if !f.step(end) {
+			return false
+		}
+	}
+	f.reboot(survive)
+	f.run(90 * time.Minute)
+	view := f.state.View(f.at)
+	want := Release("v1")
+	if n == sound {
+		want = "v2"
+	}
+	assert.Equal(t, want, f.holder(0), "the release that holds the seat: %+v", view)
+	assert.Equal(t, want, f.state.LastGood(), "LastGood()")
+	assert.Equal(t, want, view.Desired, "Desired")
+	assert.Empty(t, view.Halted)
+	assert.Empty(t, view.Rollout.Attempt, "an attempt is still under way")
+	assert.LessOrEqual(t, len(view.Rollout.Reverts), 1, "reverts")
+	assert.LessOrEqual(t, f.launches-launches, 8, "processes that were started")
+	return true
+}
+
+// "Ten bad pushes in a row, webhook redeliveries and a supervisor kill -9 …: never a loop, never two active …, never more than the rollback budget;
+// the end state is the last good version or halted with one alert."
+func TestTenBadPushes(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(40) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			chances := rand.New(rand.NewPCG(seed, 1))
+			f := served(t, int(seed%2))
+			launches := f.launches
+			for i := range 10 {
+				release := Release(fmt.Sprintf("bad%d", i))
+				f.natures[release] = pushes[1+chances.IntN(len(pushes)-1)].nature
+				f.request(Deploy{Release: release, Who: "webhook"})
+				for range chances.IntN(4) {
+					f.run(time.Duration(chances.IntN(300)) * time.Second)
+					f.request(Deploy{Release: release, Who: "webhook"}) // redelivered
+					if chances.IntN(3) == 0 {
+						f.reboot(chances.IntN(4) != 0)
+					}
+				}
+				f.run(time.Duration(chances.IntN(600)) * time.Second)
+			}
+			f.run(4 * time.Hour)
+			view := f.state.View(f.at)
+			assert.Equal(t, Release("v1"), f.holder(0), "the release that holds the seat: %+v", view)
+			assert.Equal(t, Release("v1"), view.Desired)
+			assert.Empty(t, view.Rollout.Attempt)
+			assert.LessOrEqual(t, f.alerted("reverted"), f.state.Policy.Rollout.Reverts)
+			assert.Less(t, f.launches-launches, 100, "processes that were started")
+			if view.Halted != "" {
+				assert.Equal(t, 1, f.alerted("halted"))
+			}
+			quiet := f.launches
+			f.run(3 * time.Hour)
+			assert.Equal(t, quiet, f.launches, "processes started although nothing happens")
+		})
+	}
+}
