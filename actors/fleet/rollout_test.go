@@ -2,7 +2,9 @@ package fleet
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -162,5 +164,89 @@ func TestTenBadPushes(t *testing.T) {
 			f.run(3 * time.Hour)
 			assert.Equal(t, quiet, f.launches, "processes started although nothing happens")
 		})
+	}
+}
+
+// TestTroubledFleets has everything happen at random, to fleets of all kinds: pushes, rollbacks, deaths of processes, of connections and of the
+// supervisor. The invariants hold throughout, and once it is quiet the seats are held, unless the fleet is halted.
+func TestTroubledFleets(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(200) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			f := troubled(t, seed)
+			started := f.launches
+			f.run(3 * time.Hour)
+			view := f.state.View(f.at)
+			assert.Less(t, f.launches-started, 40, "processes started although nothing happens")
+			for seat := range view.Seats {
+				if view.LastGood != "" && view.Halted != HaltedCrashes {
+					assert.NotEmpty(t, f.holder(seat), "nobody holds seat %d: %+v", seat, view)
+				}
+			}
+			if f.state.Policy.Lease > 0 || view.Halted != "" {
+				return
+			}
+			started = f.launches
+			f.run(3 * time.Hour)
+			assert.Equal(t, started, f.launches, "processes started although nothing happens")
+		})
+	}
+}
+
+// troubled is a fleet that has been through much.
+func troubled(t *testing.T, seed uint64) *farm {
+	chances := rand.New(rand.NewPCG(seed, 2))
+	p := drivenPolicy()
+	p.Health.Interval, p.Standbys, p.Shards = 5*time.Minute, chances.IntN(2), 1+chances.IntN(2)
+	p.Rollout.Reverts, p.Rollout.Restarts = 20, 20
+	if chances.IntN(3) == 0 {
+		p.Handover.To, p.Outdated = PartingShutdown, PartingShutdown
+	}
+	if chances.IntN(3) == 0 {
+		p.Lease = 0
+	}
+	if chances.IntN(2) == 0 {
+		p.Login.Spacing = 5 * time.Second
+	}
+	f := newFarm(t, p)
+	f.say("", Running{})
+	releases := []Release{"a", "b", "c", "d", "e", "f"}
+	for _, r := range releases[1:] {
+		if chances.IntN(2) == 0 {
+			f.natures[r] = pushes[chances.IntN(len(pushes))].nature
+		}
+	}
+	for range 60 {
+		f.trouble(chances, releases)
+		f.run(time.Duration(chances.IntN(240_000)) * time.Millisecond)
+		if chances.IntN(4) == 0 {
+			f.run(10 * time.Minute)
+		}
+	}
+	return f
+}
+
+func (f *farm) trouble(chances *rand.Rand, releases []Release) {
+	instances := slices.Sorted(maps.Keys(f.robots))
+	var r *robot
+	if len(instances) > 0 {
+		r = f.robots[instances[chances.IntN(len(instances))]]
+	}
+	switch what := chances.IntN(10); {
+	case what < 3:
+		f.request(Deploy{Release: releases[chances.IntN(len(releases))], Who: "webhook"})
+	case what == 3:
+		f.request(Rollback{Who: "maria"})
+	case what == 4:
+		f.request(TryAgain{Who: "maria"})
+	case what == 5:
+		f.reboot(chances.IntN(3) != 0)
+	case r == nil:
+	case what < 8:
+		f.die(r, "killed")
+	default:
+		f.leave(r, false)
+		f.later(r, func() { f.identify(r) })
 	}
 }
