@@ -170,12 +170,10 @@ func (f *farm) withRobot(id ClientID, do func(*robot)) {
 
 func (f *farm) prepare(release Release) {
 	out := Prepared{Release: release}
-	switch f.natures[release] {
-	case setupFails:
+	if f.natures[release] == setupFails {
 		out.Failure, out.Detail = FailureSetup, "exit status 1"
-	case setupHangs:
+	} else if f.natures[release] == setupHangs {
 		out.Failure, out.Detail = FailureSetupTimeout, "it did not end in time"
-	default:
 	}
 	f.queue = append(f.queue, func() { f.say("", out) })
 }
@@ -191,13 +189,11 @@ func (f *farm) launch(effect Launch) {
 	r := &robot{instance: effect.Instance, release: effect.Release}
 	f.robots[r.instance] = r
 	f.later(r, func() { f.say("", Launched{Instance: r.instance}) })
-	switch f.natures[r.release] {
-	case exitsAtOnce:
+	if f.natures[r.release] == exitsAtOnce {
 		f.later(r, func() { f.die(r, "exit status 1") })
-	case staysSilent:
-	default:
-		f.later(r, func() { f.identify(r) })
+		return
 	}
+	f.later(r, func() { f.identify(r) })
 }
 
 func (f *farm) identify(r *robot) {

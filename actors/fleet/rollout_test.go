@@ -43,7 +43,7 @@ func served(t *testing.T, standbys int) *farm {
 	return f
 }
 
-// "Failure before promotion: the old client was never stopped … marked bad, the code reverted to the last good one." (section 6, 3 and 4)
+// "Failure before promotion: the old client was never stopped … marked bad, the code reverted to the last good one." Section 6, 3 and 4.
 func TestPushes(t *testing.T) {
 	t.Parallel()
 	for _, push := range pushes {
@@ -83,15 +83,10 @@ func TestRestartAtEveryStep(t *testing.T) {
 		for _, survive := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, processes survive %v", push.nature, survive), func(t *testing.T) {
 				t.Parallel()
-				for step := 0; ; step++ {
-					if !restartAt(t, push.nature, survive, step) {
-						assert.Greater(t, step, 3)
-						return
-					}
-					if t.Failed() {
-						t.Fatalf("the supervisor died after step %d", step)
-					}
+				step := 0
+				for ; restartAt(t, push.nature, survive, step) && !t.Failed(); step++ {
 				}
+				assert.Greater(t, step, 3, "the supervisor died after this step")
 			})
 		}
 	}
@@ -128,29 +123,15 @@ func restartAt(t *testing.T, n nature, survive bool, step int) bool {
 }
 
 // "Ten bad pushes in a row, webhook redeliveries and a supervisor kill -9 …: never a loop, never two active …, never more than the rollback budget;
-// the end state is the last good version or halted with one alert."
+// the end state is the last good version or halted with one alert.".
 func TestTenBadPushes(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(40) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			chances := rand.New(rand.NewPCG(seed, 1))
 			f := served(t, int(seed%2))
 			launches := f.launches
-			for i := range 10 {
-				release := Release(fmt.Sprintf("bad%d", i))
-				f.natures[release] = pushes[1+chances.IntN(len(pushes)-1)].nature
-				f.request(Deploy{Release: release, Who: "webhook"})
-				for range chances.IntN(4) {
-					f.run(time.Duration(chances.IntN(300)) * time.Second)
-					f.request(Deploy{Release: release, Who: "webhook"}) // redelivered
-					if chances.IntN(3) == 0 {
-						f.reboot(chances.IntN(4) != 0)
-					}
-				}
-				f.run(time.Duration(chances.IntN(600)) * time.Second)
-			}
-			f.run(4 * time.Hour)
+			f.pushTenBad(rand.New(rand.NewPCG(seed, 1)))
 			view := f.state.View(f.at)
 			assert.Equal(t, Release("v1"), f.holder(0), "the release that holds the seat: %+v", view)
 			assert.Equal(t, Release("v1"), view.Desired)
@@ -249,4 +230,22 @@ func (f *farm) trouble(chances *rand.Rand, releases []Release) {
 		f.leave(r, false)
 		f.later(r, func() { f.identify(r) })
 	}
+}
+
+// pushTenBad pushes ten releases that are bad, each in its own way, and some of them again.
+func (f *farm) pushTenBad(chances *rand.Rand) {
+	for i := range 10 {
+		release := Release(fmt.Sprintf("bad%d", i))
+		f.natures[release] = pushes[1+chances.IntN(len(pushes)-1)].nature
+		f.request(Deploy{Release: release, Who: "webhook"})
+		for range chances.IntN(4) {
+			f.run(time.Duration(chances.IntN(300)) * time.Second)
+			f.request(Deploy{Release: release, Who: "webhook"}) // redelivered
+			if chances.IntN(3) == 0 {
+				f.reboot(chances.IntN(4) != 0)
+			}
+		}
+		f.run(time.Duration(chances.IntN(600)) * time.Second)
+	}
+	f.run(4 * time.Hour)
 }
