@@ -16,6 +16,10 @@ func (t *turn) mayRevert() bool {
 // countRevert takes a revert off the budget. With the last one the fleet is halted: a developer has to look before the next rollout.
 func (t *turn) countRevert(from Release) {
 	r := t.Policy.Rollout
+	if !t.mayRevert() { // it is dead: whoever is left takes over
+		t.halt(HaltedReverts, from, "the budget of reverts is used up")
+		return
+	}
 	t.rollout.Reverts = append(within(t.rollout.Reverts, t.at.Add(-r.RevertWindow)), t.at)
 	t.changed = true
 	known, _ := t.releases.Get(from)
@@ -34,6 +38,9 @@ func (t *turn) halt(why string, r Release, detail string) {
 	t.changed = true
 	t.note(EventRecord{Event: "fleet halted", Release: r, Reason: why, Detail: detail, Warn: true})
 	t.alert(AlertError, "halted", r, why, detail+"; a developer has to look, then try-again resumes")
+	if why == HaltedReverts {
+		t.end(StageAborted, FailureHalted, "the fleet is halted")
+	}
 }
 
 // tryAgain lifts a halt and the refusal of the release that was tried last, and tries that one again.

@@ -73,6 +73,7 @@ const (
 	FailureTimeout        Failure = "rollout_timeout" // it came to no end
 	FailureOperator       Failure = "operator"        // a person said so
 	FailureBudget         Failure = "identify_budget" // no Discord login is left for it
+	FailureHalted         Failure = "halted"          // the fleet was halted meanwhile
 )
 
 // Why a fleet is halted.
