@@ -149,7 +149,8 @@ func (t *turn) returned(c *Client, fact Identify) {
 			Detail: "was the state restored from a backup?",
 		})
 	}
-	mine := s.Phase == SeatLost && s.Instance == c.Instance && s.Epoch == session.Epoch
+	same := s.Phase == SeatLost && s.Instance == c.Instance
+	mine := same && s.Epoch == session.Epoch
 	switch {
 	case mine && session.Active:
 		s.Phase, s.Holder, s.Adopted, s.Due, s.Closing = SeatGranted, c.ID, true, t.at.Add(t.Policy.Ready), ""
@@ -157,6 +158,8 @@ func (t *turn) returned(c *Client, fact Identify) {
 		t.noteClient(*c, "holder adopted", "", "")
 	case mine:
 		t.vacate(s, "holder had stopped by itself", fact.Handled)
+	case same && fact.Launched && !session.Active: // an instance that was launched is one process: it speaks for itself
+		t.vacate(s, "its grant never reached it", s.Handled)
 	case session.Active:
 		c.Fenced = true
 		t.noteClient(*c, "stale holder fenced", protocol.ReasonFenced, "")

@@ -285,17 +285,17 @@ func (r *rollout) version(t *testing.T, commit string) admin.Version {
 	return versions[i]
 }
 
-// eventually asks until the answer is right.
+// eventually asks until the answer is right. A service that has just been started cannot say anything at first.
 func (r *rollout) eventually(t *testing.T, want string, right func(admin.Fleet) bool) admin.Fleet {
 	t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for deadline := time.Now().Add(patience); ; <-tick.C {
-		f := r.status(t)
-		if right(f) {
+		f, err := r.admin.Status(t.Context(), fleetName)
+		if err == nil && right(f) {
 			return f
 		}
-		require.True(t, time.Now().Before(deadline), "the fleet is %+v, want %s", f, want)
+		require.True(t, time.Now().Before(deadline), "the fleet is %+v (%v), want %s", f, err, want)
 	}
 }
 
