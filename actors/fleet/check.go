@@ -240,6 +240,9 @@ func (t *turn) praise(c Client) {
 	if c.Report != nil {
 		r.Cogs = worksIn(*c.Report)
 	}
+	if newest, _ := t.releases.Get(t.lastGood); !t.onTrial(c.Release) && t.newer(t.lastGood, c.Release) {
+		r.At = newest.At.Add(-time.Millisecond) // on another seat, long after it was superseded
+	}
 	t.record(r)
 	t.releases = t.releases.Set(r.Release, r)
 	t.lastGood = newestGood(t.releases)
