@@ -250,8 +250,8 @@ func (t *turn) praise(c Client) {
 	if t.onTrial(c.Release) {
 		t.alert(AlertInfo, "promoted", c.Release, "", "it is the last known good release")
 		t.end(StageGood, "", "")
-	} else if !t.rollout.Attempt.underWay() && t.serves(c.Release) && t.newer(c.Release, t.rollout.Desired) {
-		t.rollout.Desired, t.changed = c.Release, true // it was superseded by one that came to nothing
+	} else if !t.rollout.Attempt.underWay() && t.newer(t.lastGood, t.rollout.Desired) {
+		t.rollout.Desired, t.changed = t.lastGood, true // it was superseded by one that came to nothing
 	}
 	if t.Policy.Outdated != PartingShutdown {
 		return
