@@ -22,10 +22,11 @@ import (
 // System, as processes do. No two of its robots may ever be active.
 type crew struct {
 	*deploytest.Fake
-	w      *world
-	name   string // of the fleet
-	system atomic.Pointer[System]
-	mute   atomic.Bool // deaths are reported to nobody
+	w         *world
+	name      string // of the fleet
+	system    atomic.Pointer[System]
+	deafStart atomic.Bool // Start returns when this is false again, whatever its context says
+	mute      atomic.Bool // deaths are reported to nobody
 
 	mu      sync.Mutex
 	robots  map[string]*robot // that live, by instance
@@ -112,6 +113,9 @@ func (c *crew) Collect(ctx context.Context, keep []string) error {
 // Start implements deploy.Driver.
 func (c *crew) Start(ctx context.Context, l deploy.Launch) (deploy.Process, error) {
 	c.mayPanic(deploytest.Start)
+	for c.deafStart.Load() {
+		time.Sleep(time.Second)
+	}
 	p, err := c.Fake.Start(ctx, l)
 	if err != nil {
 		return p, err
