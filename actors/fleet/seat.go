@@ -130,12 +130,12 @@ func (t *turn) replaceBad(s Seat) {
 	}
 }
 
-// leftOver takes the seat from a release that was superseded and did not come to be good, where all later ones came to nothing: what is
-// desired then is the last known good one.
+// leftOver takes the seat from a release that was superseded, where all later ones came to nothing: what is desired then is the last known
+// good one.
 func (t *turn) leftOver(s Seat) bool {
 	desired := t.rollout.Desired
 	_, ours := t.processes.Get(s.Instance)
-	if !ours || t.rollout.Attempt.underWay() || !s.BakeUntil.IsZero() || s.Release == desired || t.good(s.Release) || !t.good(desired) {
+	if !ours || t.rollout.Attempt.underWay() || !s.BakeUntil.IsZero() || s.Release == desired || !t.good(desired) {
 		return false
 	}
 	c, ok := t.choose(s, func(c Client) bool { return c.Release == desired })
