@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -12,36 +13,10 @@ import (
 	"github.com/urban-robot/urban-robot/protocol/admin"
 )
 
-// answerTimeout is how long somebody who asks waits.
+// answerTimeout is how long somebody who asks waits at most.
 const answerTimeout = 30 * time.Second
 
-// outcome answers a request.
-type outcome struct {
-	result fleet.Outcome
-	text   string // for people
-	view   fleet.View
-}
-
-// From somebody who asks to a supervisor. The answer is a fleet.View, or an outcome.
-type (
-	viewed struct{}
-	asked  struct {
-		reference string // of a deploy, or the release of a rollback
-		who       string
-		what      request
-	}
-)
-
-type request uint8
-
-const (
-	requestDeploy request = iota + 1
-	requestPush
-	requestRollback
-	requestTryAgain
-)
-
-// ProcessExited tells a fleet that a process which its driver started has ended.
+// ProcessExited tells a fleet that a process which its driver started has ended. It does not block.
 func (s *System) ProcessExited(name string, e deploy.Exit) {
 	how := ""
 	switch {
@@ -55,67 +30,121 @@ func (s *System) ProcessExited(name string, e deploy.Exit) {
 	}
 }
 
-// ask asks a fleet's supervisor and returns its answer. admin.ErrNotFound, admin.ErrUnavailable.
+// asker is the actor that gets the answer to one question. It takes the place of proto.actor's future, which cannot be given up before
+// its time, has none where the time has passed already, and is written to without a lock by an answer that is late.
+type asker struct{ answers chan<- any }
+
+// Receive implements actor.Actor.
+func (a asker) Receive(ctx actor.Context) {
+	switch msg := ctx.Message().(type) {
+	case fleet.View, outcome, unavailable, *actor.DeadLetterResponse:
+		select {
+		case a.answers <- msg:
+		default: // it has its answer
+		}
+	}
+}
+
+// ask asks a fleet's supervisor and returns its answer. admin.ErrNotFound; admin.ErrUnavailable: nothing was done; an error of the
+// context, or its like after the longest time that anybody waits: what was asked for may still be done.
 func ask[T any](ctx context.Context, s *System, name string, msg any) (answer T, err error) {
+	if _, known := s.ready[name]; !known {
+		return answer, fmt.Errorf("fleet %s: %w", name, admin.ErrNotFound)
+	}
+	if err := ctx.Err(); err != nil {
+		return answer, fmt.Errorf("fleet %s: %w", name, err)
+	}
 	n := s.running.Load()
 	if n == nil {
 		return answer, fmt.Errorf("fleet %s: %w", name, admin.ErrUnavailable)
 	}
-	pid, ok := n.fleets.supervisors[name]
-	if !ok {
-		return answer, fmt.Errorf("fleet %s: %w", name, admin.ErrNotFound)
-	}
-	within := answerTimeout
-	if deadline, ok := ctx.Deadline(); ok {
-		within = min(within, time.Until(deadline))
-	}
-	said, err := n.root.RequestFuture(pid, msg, within).Result()
-	if ctx.Err() != nil {
-		return answer, ctx.Err()
-	}
-	if answer, ok = said.(T); err != nil || !ok {
+	within, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	answers := make(chan any, 1)
+	self := n.root.Spawn(actor.PropsFromProducer(func() actor.Actor { return asker{answers: answers} }))
+	defer n.root.Stop(self)
+	n.root.RequestWithCustomSender(n.fleets.supervisors[name], msg, self)
+	select {
+	case said := <-answers:
+		if answer, ok := said.(T); ok {
+			return answer, nil
+		}
 		return answer, fmt.Errorf("fleet %s: %w", name, admin.ErrUnavailable)
+	case <-within.Done():
+		return answer, fmt.Errorf("fleet %s does not answer: %w", name, within.Err())
 	}
-	return answer, nil
 }
 
-// asked hands a request to the rules. What a deploy's reference stands for is the driver's to say.
+// asked hands a request to the rules. What a deploy's reference stands for is the driver's to say. While the store does not work
+// people are told so at once, but a push goes its way: nobody would repeat it.
 func (a *supervisor) asked(ctx actor.Context, msg asked) {
-	if a.phase == over {
+	if a.phase != running && (a.phase != stalled || msg.what != requestPush) {
+		ctx.Respond(unavailable{})
 		return
 	}
 	ticket := a.tickets.issue(ctx.Sender())
+	release := fleet.Release(msg.reference)
 	switch {
 	case msg.what == requestRollback:
-		a.take(ctx, happened{ticket: ticket, fact: fleet.Rollback{Release: fleet.Release(msg.reference), Who: msg.who}})
+		a.take(ctx, happened{ticket: ticket, fact: fleet.Rollback{Release: release, Who: msg.who}})
 	case msg.what == requestTryAgain:
 		a.take(ctx, happened{ticket: ticket, fact: fleet.TryAgain{Who: msg.who}})
 	case a.driver != nil:
 		ctx.Send(a.driver, resolve{reference: msg.reference, who: msg.who, pushed: msg.what == requestPush, ticket: ticket})
 	case msg.reference == "":
-		a.respond(ctx, ticket, outcome{result: fleet.Refused, text: "this fleet has no driver that follows a branch; name the release"})
+		a.respond(ctx, ticket, msg.who, outcome{result: fleet.Refused, text: "this fleet has no driver that follows a branch; name the release"})
 	default:
-		a.take(ctx, happened{ticket: ticket, fact: fleet.Deploy{Release: fleet.Release(msg.reference), Who: msg.who}})
+		a.take(ctx, happened{ticket: ticket, fact: fleet.Deploy{Release: release, Who: msg.who}})
 	}
 }
 
-// viewed answers who wants to see the fleet. One that is not loaded does not answer.
+// viewed answers who wants to see the fleet, while the store does not work too: then it sees what holds until it does.
 func (a *supervisor) viewed(ctx actor.Context) {
-	if a.phase == running || a.phase == stalled {
-		ctx.Respond(a.fleet.View(time.Now()))
-	}
-}
-
-// respond answers who waits with a ticket.
-func (a *supervisor) respond(ctx actor.Context, ticket uint64, o outcome) {
-	if sender := a.tickets.redeem(ticket); sender != nil {
-		o.view = a.fleet.View(time.Now())
-		ctx.Send(sender, o)
+	if a.phase == loading || a.phase == over {
+		ctx.Respond(unavailable{})
 		return
 	}
-	if o.result == fleet.Refused {
-		a.log.Warn().Str("detail", o.text).Msg("deploy refused")
+	ctx.Respond(a.fleet.View(time.Now()))
+}
+
+// respond answers who waits with a ticket. That a request was refused stands in the trail, too: whoever asked may have gone. A poll
+// that finds the same again is no news.
+func (a *supervisor) respond(ctx actor.Context, ticket uint64, who string, o outcome) {
+	if a.phase == over {
+		return // they were told
 	}
+	if text := strings.TrimPrefix(who+": "+o.text, ": "); o.result == fleet.Refused && (ticket != 0 || text != a.refusal) {
+		a.refusal = text
+		line := fleet.EventRecord{At: time.Now(), Event: "request refused", Detail: text, Warn: true}
+		a.trail.add([]fleet.Record{line})
+		a.saveTrail(ctx)
+		logLine(a.log, line, "")
+	}
+	if sender := a.tickets.redeem(ticket); sender != nil {
+		o.attempt = a.fleet.Rollout().Attempt
+		ctx.Send(sender, o)
+	}
+}
+
+// turnAway tells all who wait that they wait in vain.
+func (a *supervisor) turnAway(ctx actor.Context) {
+	for _, sender := range a.tickets.waiting {
+		ctx.Send(sender, unavailable{})
+	}
+	clear(a.tickets.waiting)
+}
+
+// alert tells people. That this fails is no reason to fail.
+func (a *supervisor) alert(effect fleet.Alert) {
+	if a.config.Alert == nil {
+		return
+	}
+	defer func() {
+		if cause := recover(); cause != nil {
+			logStack(a.log, cause, "alert failed")
+		}
+	}()
+	a.config.Alert(effect)
 }
 
 // startDriver starts the rollback actor, if the fleet has a driver.
@@ -123,10 +152,12 @@ func (a *supervisor) startDriver(ctx actor.Context) error {
 	if a.config.Driver == nil {
 		return nil
 	}
-	log := a.log.With().Str("component", "rollback").Logger()
+	log := a.base.With().Str("component", "rollback").Str("fleet", a.config.Name).Logger()
+	before, now := a.errands.next(a.outside)
+	timer := alarm{root: a.outside.root}
 	props := actor.PropsFromProducer(func() actor.Actor {
 		return watched{log: log, Actor: &rollback{
-			config: a.config, outside: a.outside, life: a.life, log: log, poll: alarm{root: a.outside.root}, again: alarm{root: a.outside.root},
+			config: a.config, life: a.life, before: before, now: now, log: log, survey: timer, poll: timer, again: timer,
 		}}
 	})
 	pid, err := ctx.SpawnNamed(props, "rollback")

@@ -3,7 +3,8 @@
 //	system
 //	├── clients            one per node: makes a client for each connection, and forwards to it
 //	│   └── client         one per connection; stopped, not restarted, on a panic: the bot reconnects
-//	└── fleet supervisor   one per fleet: seats, roster, caches, health rounds; restarted on a panic
+//	└── fleet supervisor   one per fleet: seats, roster, caches, health rounds, rollouts; restarted on a panic
+//	    └── rollback       one per fleet with a deploy driver: has it do what the rules decide; takes its supervisor with it on a panic
 //
 // A client lets fleet.DecideClient judge what arrives on its connection and passes on what is legal; a supervisor lets
 // fleet.Decide answer that, stores what must survive, and only then sends the effects back as orders. The supervisor never
@@ -21,6 +22,8 @@
 //	clients.go client.go parcel.go      the connections, and caches on their way in and out
 //	supervisor.go supervisor_store.go waiting.go trail.go     the fleet, its store, and what waits for it
 //	registry.go          how a client reaches its fleet, the seam for a cluster
+//	rollback.go rollback_process.go launch.go     the deploy driver: releases, processes, and what they are started with
+//	control.go operations.go     what people ask, and how they see the fleets
 //	outside.go           work away from the mailboxes, alarms
 //	telemetry.go         the log
 package actors

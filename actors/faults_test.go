@@ -19,9 +19,10 @@ var errDisk = errors.New("the disk is full")
 // brittle is a store that does what a test wants before what it should do. A nil function does nothing.
 type brittle struct {
 	store.Store
-	apply hook
-	save  hook
-	load  hook
+	apply   hook
+	applied hook // after it
+	save    hook
+	load    hook
 }
 
 // hook is called before what a store should do. It is safe for concurrent use.
@@ -47,7 +48,10 @@ func (b *brittle) Apply(ctx context.Context, name string, term store.Term, recor
 	if err := b.apply.call(); err != nil {
 		return err
 	}
-	return b.Store.Apply(ctx, name, term, records)
+	if err := b.Store.Apply(ctx, name, term, records); err != nil {
+		return err
+	}
+	return b.applied.call()
 }
 
 // SaveCache implements store.Store.

@@ -41,7 +41,7 @@ func (w *world) told() []string {
 // checkFields fails if a line has a field that nobody knows, or does not say which fleet it is about.
 func (w *world) checkFields(line string, all map[string]any) {
 	w.t.Helper()
-	known := append(slices.Clone(fields), "component", "fleet", "message", "detail", "attempt", "took", "err", "term", "field", "bytes", "address", "messages")
+	known := append(slices.Clone(fields), "component", "fleet", "message", "detail", "attempt", "took", "err", "term", "field", "bytes", "address", "messages", "instance", "took", "pid", "stack")
 	for name := range maps.Keys(all) {
 		if !slices.Contains(known, name) {
 			w.t.Errorf("a line of the log has a field %s: %s", name, line)

@@ -92,7 +92,7 @@ func (o Operations) request(ctx context.Context, name string, msg asked) (admin.
 		return admin.Outcome{}, err
 	}
 	out := admin.Outcome{Result: admin.Result(answer.result.String()), Text: answer.text}
-	if a := answer.view.Rollout.Attempt; answer.result != fleet.Refused && a.Release != "" {
+	if a := answer.attempt; answer.result != fleet.Refused && (answer.result == fleet.Accepted || msg.what != requestTryAgain) {
 		out.Release, out.Generation = string(a.Release), a.Generation
 	}
 	return out, nil

@@ -13,24 +13,33 @@ import (
 type outside struct {
 	root   *actor.RootContext
 	within func(time.Duration) (context.Context, context.CancelFunc)
+	branch func() *outside // one that can be closed by itself; it ends with this one at the latest
 	cancel context.CancelFunc
 	work   sync.WaitGroup
+	above  *outside      // nil: it is no branch
+	closed chan struct{} // a branch's: closed when it was closed and everything in it has ended
 }
 
 func newOutside(ctx context.Context, root *actor.RootContext) *outside {
 	ctx, cancel := context.WithCancel(ctx)
-	return &outside{
+	o := &outside{
 		root: root, cancel: cancel,
 		within: func(limit time.Duration) (context.Context, context.CancelFunc) {
 			return context.WithTimeout(ctx, limit)
 		},
 	}
+	o.branch = func() *outside {
+		b := newOutside(ctx, root)
+		b.above, b.closed = o, make(chan struct{})
+		return b
+	}
+	return o
 }
 
 // do runs task with at most that long and sends its result to the actor as a returned. The task must not touch an actor's
 // state. If it panics, so does the actor.
 func (o *outside) do(to *actor.PID, life uint64, limit time.Duration, task func(context.Context) any) {
-	o.work.Go(func() {
+	o.begin(func() {
 		ctx, cancel := o.within(limit)
 		defer cancel()
 		defer func() {
@@ -39,6 +48,30 @@ func (o *outside) do(to *actor.PID, life uint64, limit time.Duration, task func(
 			}
 		}()
 		o.root.Send(to, returned{life: life, message: task(ctx)})
+	})
+}
+
+// begin runs a task, of which the one above knows too.
+func (o *outside) begin(task func()) {
+	if o.above == nil {
+		o.work.Go(task)
+		return
+	}
+	o.work.Add(1)
+	o.above.begin(func() {
+		defer o.work.Done()
+		task()
+	})
+}
+
+// close has a branch end: what takes longer than the grace is cancelled. Nothing may be begun in it from now on.
+func (o *outside) close(grace time.Duration) {
+	timer := time.AfterFunc(grace, o.cancel)
+	o.above.begin(func() {
+		o.work.Wait()
+		timer.Stop()
+		o.cancel()
+		close(o.closed)
 	})
 }
 

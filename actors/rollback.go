@@ -15,57 +15,94 @@ import (
 )
 
 const (
-	driverTimeout = 5 * time.Minute // for one call of the driver, setups excepted
-	driverRetry   = 5 * time.Second // after one that must not fail
-	detailLimit   = 2000            // bytes of a failure's detail
+	driverTimeout  = 5 * time.Minute // for one call of the driver, setups excepted
+	driverRetry    = 5 * time.Second // after one that must not fail; twice as long for each more
+	driverRetryMax = 5 * time.Minute
+	driverGrace    = 5 * time.Second // for a start or a stop that is under way when the actor ends
+	detailLimit    = 2000            // bytes of a failure's detail
+	resolveLimit   = 100             // requests that wait for their turn
+	pushAttempts   = 5               // to ask what a push has brought, where the driver fails
 )
 
-// rollback has the deploy driver do what the fleet's rules decide, and tells them what came of it. Every call runs outside.
-// Calls about one process never overlap and come in the order of the decisions. It is the supervisor's child and lives as
-// long as it does.
+// rollback has the deploy driver do what the fleet's rules decide, and tells them what came of it. It is the supervisor's child and
+// lives no longer than one life of it. Every call runs outside, and none before the calls of the life before have ended:
+//
+//   - calls about one process never overlap and come in the order of the decisions;
+//   - requests are resolved one after the other, so that they are decided in the order in which they came;
+//   - releases are collected while none is prepared that would be lost.
+//
+// A driver that panics has failed, like one that returns an error: it costs the fleet nothing but the call.
 type rollback struct {
-	config  FleetConfig
-	outside *outside
-	life    uint64
-	log     zerolog.Logger
+	config FleetConfig
+	life   uint64
+	before errands // of the life before
+	now    errands
+	log    zerolog.Logger
 
-	queues map[string][]fleet.Effect // by instance; the first one is under way
-	poll   alarm
-	again  alarm
+	surveys   int               // that failed, in a row
+	survey    alarm             // the next
+	poll      alarm             // the next look at what the driver follows
+	asking    []resolve         // the first one is under way
+	later     resolve           // to be asked again
+	again     alarm             // for later
+	blind     string            // why a poll failed, and the log says so; empty: it did not
+	queues    map[string]*queue // by instance
+	preparing map[fleet.Release]int
+	waiting   []fleet.Prepare // for the end of the collection
+	collects  bool            // a collection is under way
+	collect   *fleet.Collect  // the one after it
 }
 
-// From outside work back to the rollback actor.
-type (
-	// surveyed says which processes run.
-	surveyed struct {
-		instances []string
-		pids      map[string]int
-		err       error
+// queue is what is to be done about one process. The first one is under way, or to be tried again.
+type queue struct {
+	effects  []fleet.Effect
+	attempts int // of the first one, that failed
+	again    alarm
+}
+
+// errands are a life's calls of the driver.
+type errands struct {
+	slow  *outside // setups and the like: cancelled when the life ends
+	quick *outside // starts and stops: they have a grace
+}
+
+// driving remembers the newest errands of a fleet from one life to the next. Lives follow each other.
+type driving struct{ newest errands }
+
+// next returns the errands of the life before and those of the one that begins.
+func (d *driving) next(o *outside) (before, now errands) {
+	before, d.newest = d.newest, errands{slow: o.branch(), quick: o.branch()}
+	return before, d.newest
+}
+
+// wait returns when all calls of a life have ended, or with the context.
+func (e errands) wait(ctx context.Context) {
+	for _, o := range []*outside{e.slow, e.quick} {
+		if o == nil {
+			continue // there was no life before
+		}
+		select {
+		case <-o.closed:
+		case <-ctx.Done():
+		}
 	}
-	// driven says that a call about a process is over.
-	driven struct {
-		instance string
-		started  bool
-		pid      int
-		err      error
-	}
-)
+}
 
 // Receive implements actor.Actor.
 func (a *rollback) Receive(ctx actor.Context) {
 	switch msg := ctx.Message().(type) {
 	case *actor.Started:
-		a.queues = map[string][]fleet.Effect{}
-		a.survey(ctx)
+		a.start(ctx)
 	case *actor.Stopping:
-		a.poll.stop()
-		a.again.stop()
+		a.stop()
 	case drive:
 		a.drive(ctx, msg.effect)
 	case resolve:
 		a.resolve(ctx, msg)
 	case returned:
-		a.returned(ctx, msg.message)
+		if msg.life == a.life {
+			a.returned(ctx, msg.message)
+		}
 	}
 }
 
@@ -73,29 +110,65 @@ func (a *rollback) returned(ctx actor.Context, msg any) {
 	switch msg := msg.(type) {
 	case surveyed:
 		a.surveyed(ctx, msg)
+	case resolved:
+		a.resolved(ctx, msg)
 	case driven:
 		a.driven(ctx, msg)
+	case prepared:
+		a.prepared(ctx, msg)
+	case collected:
+		a.collected(ctx, msg)
 	case retry:
+		a.survey.stop()
+		a.look(ctx)
+	case asksAgain:
 		a.again.stop()
-		a.survey(ctx)
-	case wake:
+		a.resolve(ctx, a.later)
+	case stopsAgain:
+		a.queues[msg.instance].again.stop()
+		a.begin(ctx, msg.instance)
+	case looks:
 		a.poll.stop()
-		a.resolve(ctx, resolve{who: "poll", only: fleet.IfNew})
-		a.pollLater(ctx)
+		a.polls(ctx)
 	case crash:
 		panic(msg)
 	}
 }
 
-// survey asks the driver which processes run.
-func (a *rollback) survey(ctx actor.Context) {
+func (a *rollback) start(ctx actor.Context) {
+	a.queues, a.preparing = map[string]*queue{}, map[fleet.Release]int{}
+	a.look(ctx)
+}
+
+// stop ends the actor. Setups are cancelled, starts and stops have a grace.
+func (a *rollback) stop() {
+	a.survey.stop()
+	a.poll.stop()
+	a.again.stop()
+	for _, q := range a.queues {
+		q.again.stop()
+	}
+	a.now.slow.close(0)
+	a.now.quick.close(driverGrace)
+}
+
+// tell sends a message to the supervisor, to this life of it and to no later one: that one asks the driver itself.
+func (a *rollback) tell(ctx actor.Context, msg any) {
+	ctx.Send(ctx.Parent(), returned{life: a.life, message: msg})
+}
+
+// soon sets an alarm of this life.
+func (a *rollback) soon(ctx actor.Context, timer *alarm, after time.Duration, msg any) {
+	timer.set(ctx.Self(), time.Now().Add(after), returned{life: a.life, message: msg})
+}
+
+// look asks the driver which processes run.
+func (a *rollback) look(ctx actor.Context) {
 	driver := a.config.Driver
-	a.outside.do(ctx.Self(), a.life, driverTimeout, func(within context.Context) any {
-		processes, err := driver.Running(within)
-		msg := surveyed{pids: map[string]int{}, err: err}
+	errand(ctx, a, a.now.quick, driverTimeout, driver.Running, func(processes []deploy.Process, _ time.Duration, err error) any {
+		msg := surveyed{err: err}
 		for _, p := range processes {
 			msg.instances = append(msg.instances, p.Instance)
-			msg.pids[p.Instance] = p.PID
 		}
 		return msg
 	})
@@ -103,12 +176,15 @@ func (a *rollback) survey(ctx actor.Context) {
 
 // surveyed lets the rules begin. What was never deployed is deployed now.
 func (a *rollback) surveyed(ctx actor.Context, msg surveyed) {
-	if msg.err != nil && !errors.Is(msg.err, deploy.ErrNotSupported) {
-		a.log.Error().Err(msg.err).Msg("processes not surveyed")
-		a.again.set(ctx.Self(), time.Now().Add(driverRetry), returned{life: a.life, message: retry{}})
+	unknown := errors.Is(msg.err, deploy.ErrNotSupported)
+	if msg.err != nil && !unknown {
+		a.surveys++
+		a.log.Error().AnErr("err", msg.err).Int("attempt", a.surveys).Msg("processes not surveyed")
+		a.soon(ctx, &a.survey, backoff(a.surveys), retry{})
 		return
 	}
-	ctx.Send(ctx.Parent(), happened{fact: fleet.Running{Instances: msg.instances, PIDs: msg.pids, Unknown: msg.err != nil}})
+	a.surveys = 0
+	a.tell(ctx, happened{fact: fleet.Running{Instances: msg.instances, Unknown: unknown}})
 	if a.config.Policy.Rollout.Driven {
 		a.resolve(ctx, resolve{who: "start", only: fleet.IfFirst})
 		a.pollLater(ctx)
@@ -117,24 +193,41 @@ func (a *rollback) surveyed(ctx actor.Context, msg surveyed) {
 
 func (a *rollback) pollLater(ctx actor.Context) {
 	if a.config.Poll > 0 {
-		a.poll.set(ctx.Self(), time.Now().Add(a.config.Poll), returned{life: a.life, message: wake{}})
+		a.soon(ctx, &a.poll, a.config.Poll, looks{})
 	}
 }
 
-// resolve asks what a reference stands for, and has the rules deploy it.
+// polls looks at what the driver follows, unless it is being looked at.
+func (a *rollback) polls(ctx actor.Context) {
+	if len(a.asking) == 0 {
+		a.resolve(ctx, resolve{who: "poll", only: fleet.IfNew})
+	}
+	a.pollLater(ctx)
+}
+
+// resolve asks what a reference stands for, to have the rules deploy it, when those that came before are resolved.
 func (a *rollback) resolve(ctx actor.Context, msg resolve) {
-	driver, log := a.config.Driver, a.log
-	a.outside.do(ctx.Parent(), a.life, driverTimeout, func(within context.Context) any {
-		revision, err := revisionOf(within, driver, msg)
-		if err != nil {
-			log.Error().Err(err).Str("reason", msg.who).Msg("release not resolved")
-			return refused{ticket: msg.ticket, text: clip(err.Error())}
-		}
-		return happened{ticket: msg.ticket, fact: fleet.Deploy{
-			Release: fleet.Release(revision.Release), Who: msg.who, Message: revision.Message, Only: msg.only,
-		}}
+	if len(a.asking) >= resolveLimit {
+		a.tell(ctx, refused{ticket: msg.ticket, who: msg.who, text: "too many requests are being resolved; try again later"})
+		return
+	}
+	a.asking = append(a.asking, msg)
+	if len(a.asking) == 1 {
+		a.ask(ctx)
+	}
+}
+
+// ask resolves the first request.
+func (a *rollback) ask(ctx actor.Context) {
+	driver, msg := a.config.Driver, a.asking[0]
+	look := func(within context.Context) (deploy.Revision, error) { return revisionOf(within, driver, msg) }
+	errand(ctx, a, a.now.slow, driverTimeout, look, func(revision deploy.Revision, _ time.Duration, err error) any {
+		return resolved{revision: revision, err: err}
 	})
 }
+
+// errPassed means that a pushed commit is not what the fleet follows, or not any more.
+var errPassed = errors.New("not what the branch stands at now")
 
 // revisionOf asks what a reference stands for. A pushed commit counts only where it is what the fleet follows now: an old delivery that
 // somebody repeats brings nothing back, and of many pushes the last one counts.
@@ -147,108 +240,78 @@ func revisionOf(ctx context.Context, driver deploy.Driver, msg resolve) (deploy.
 	case errors.Is(err, deploy.ErrNotSupported):
 		return driver.Resolve(ctx, msg.reference)
 	case err == nil && tip.Release != msg.reference:
-		return deploy.Revision{}, fmt.Errorf("%s is not what the branch stands at now: that is %s", msg.reference, tip.Release)
+		return deploy.Revision{}, fmt.Errorf("%s is %w: that is %s", msg.reference, errPassed, tip.Release)
 	}
 	return tip, err
 }
 
-// drive begins what the rules want, or lines it up behind what is under way for the same process.
-func (a *rollback) drive(ctx actor.Context, effect fleet.Effect) {
-	switch effect := effect.(type) {
-	case fleet.Prepare:
-		a.prepare(ctx, effect)
-	case fleet.Launch:
-		a.enqueue(ctx, effect.Instance, effect)
-	case fleet.StopProcess:
-		a.enqueue(ctx, effect.Instance, effect)
-	case fleet.Collect:
-		a.collect(ctx, effect)
+// resolved has the rules deploy what a reference stands for, and goes on with the next one.
+func (a *rollback) resolved(ctx actor.Context, msg resolved) {
+	asked := a.asking[0]
+	if a.asking = a.asking[1:]; len(a.asking) > 0 {
+		a.ask(ctx)
 	}
-}
-
-func (a *rollback) enqueue(ctx actor.Context, instance string, effect fleet.Effect) {
-	a.queues[instance] = append(a.queues[instance], effect)
-	if len(a.queues[instance]) == 1 {
-		a.begin(ctx, instance)
+	if msg.err != nil {
+		a.unresolved(ctx, asked, msg.err)
+		return
 	}
+	a.blind = ""
+	a.tell(ctx, happened{ticket: asked.ticket, fact: fleet.Deploy{
+		Release: fleet.Release(msg.revision.Release), Who: asked.who, Message: msg.revision.Message, Only: asked.only,
+	}})
 }
 
-// begin starts or stops a process, whatever is first in its queue.
-func (a *rollback) begin(ctx actor.Context, instance string) {
-	driver, launch, effect := a.config.Driver, launcher{a.config}, a.queues[instance][0]
-	a.outside.do(ctx.Self(), a.life, driverTimeout, func(within context.Context) any {
-		if l, ok := effect.(fleet.Launch); ok {
-			process, err := driver.Start(within, launch.of(l))
-			return driven{instance: instance, started: true, pid: process.PID, err: err}
-		}
-		err := driver.Stop(within, instance)
-		if err != nil && !errors.Is(err, deploy.ErrNotSupported) {
-			<-time.After(driverRetry) // it is tried again at once then
-		}
-		return driven{instance: instance, err: err}
-	})
-}
-
-// driven tells the rules what came of a call, and begins the next one for the same process. A stop that failed is tried again.
-func (a *rollback) driven(ctx actor.Context, msg driven) {
+// unresolved answers who asked. Where the driver failed and the one who asked will not come again, we ask again ourselves.
+func (a *rollback) unresolved(ctx actor.Context, asked resolve, err error) {
+	ours := asked.only != 0
+	final := errors.Is(err, errPassed) || errors.Is(err, deploy.ErrUnknownRelease) || errors.Is(err, deploy.ErrNotSupported)
 	switch {
-	case msg.started:
-		outcome := fleet.Launched{Instance: msg.instance, PID: msg.pid}
-		if msg.err != nil {
-			outcome.Failure, outcome.Detail = fleet.FailureDriver, clip(msg.err.Error())
-		}
-		ctx.Send(ctx.Parent(), happened{fact: outcome})
-	case msg.err != nil && !errors.Is(msg.err, deploy.ErrNotSupported):
-		a.log.Error().Err(msg.err).Str("instance", msg.instance).Msg("process not stopped")
-		a.begin(ctx, msg.instance)
+	case ours && errors.Is(err, deploy.ErrNotSupported):
+		a.poll.stop() // there is nothing that the driver follows
 		return
+	case !ours:
+		a.tell(ctx, refused{ticket: asked.ticket, who: asked.who, text: clip(err.Error())})
+	case a.blind != err.Error():
+		a.blind = err.Error()
+		a.log.Error().AnErr("err", err).Str("reason", asked.who).Msg("release not resolved")
 	}
-	if a.queues[msg.instance] = a.queues[msg.instance][1:]; len(a.queues[msg.instance]) == 0 {
-		delete(a.queues, msg.instance)
-		return
+	asked.attempts++
+	first := asked.only == fleet.IfFirst // until something was deployed
+	if first || asked.pushed && !final && asked.attempts < pushAttempts {
+		asked.ticket = 0 // it was answered
+		a.later = asked
+		a.again.stop()
+		a.soon(ctx, &a.again, backoff(asked.attempts), asksAgain{})
 	}
-	a.begin(ctx, msg.instance)
 }
 
-// prepare makes a release ready to start.
-func (a *rollback) prepare(ctx actor.Context, effect fleet.Prepare) {
-	driver := a.config.Driver
-	a.outside.do(ctx.Parent(), a.life, a.config.Policy.Rollout.SetupTimeout+driverTimeout, func(within context.Context) any {
-		return happened{fact: preparedFact(effect.Release, driver.Prepare(within, string(effect.Release)))}
+// errand has the driver do something outside, once nothing of the life before is under way. done makes the message of what came of it.
+func errand[T any](
+	ctx actor.Context, a *rollback, o *outside, limit time.Duration, do func(context.Context) (T, error), done func(T, time.Duration, error) any,
+) {
+	before, log := a.before, a.log
+	o.do(ctx.Self(), a.life, limit, func(within context.Context) any {
+		before.wait(within)
+		began := time.Now()
+		result, err := contained(within, log, do)
+		return done(result, time.Since(began), err)
 	})
 }
 
-// preparedFact names what came of a setup.
-func preparedFact(r fleet.Release, err error) fleet.Prepared {
-	out := fleet.Prepared{Release: r}
-	if err == nil {
-		return out
-	}
-	out.Failure, out.Detail = fleet.FailureDriver, clip(err.Error())
-	if setup, ok := errors.AsType[*deploy.SetupError](err); ok {
-		out.Failure, out.Detail = fleet.FailureSetup, clip(setup.Error()+"\n"+setup.Output)
-		if setup.TimedOut {
-			out.Failure = fleet.FailureSetupTimeout
+// contained makes an error of a driver's panic.
+func contained[T any](ctx context.Context, log zerolog.Logger, do func(context.Context) (T, error)) (result T, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("the driver panicked: %s", plain(cause))
+			logStack(log, cause, "driver panicked")
 		}
-	} else if errors.Is(err, deploy.ErrUnknownRelease) {
-		out.Failure = fleet.FailureUnknown
-	}
-	return out
+	}()
+	return do(ctx)
 }
 
-// collect forgets what is not needed. If that fails there is only less room.
-func (a *rollback) collect(ctx actor.Context, effect fleet.Collect) {
-	driver, log := a.config.Driver, a.log
-	keep := make([]string, len(effect.Keep))
-	for i, r := range effect.Keep {
-		keep[i] = string(r)
-	}
-	a.outside.do(ctx.Self(), a.life, driverTimeout, func(within context.Context) any {
-		if err := driver.Collect(within, keep); err != nil && !errors.Is(err, deploy.ErrNotSupported) {
-			log.Error().Err(err).Msg("old releases not collected")
-		}
-		return nil
-	})
+// backoff is how long to wait after so many failures in a row.
+func backoff(attempts int) time.Duration {
+	return min(driverRetry<<min(attempts-1, 10), driverRetryMax)
 }
 
 // clip cuts a detail to what an alert and a log line bear: its end, where the cause stands.

@@ -19,7 +19,8 @@ type supervisor struct {
 	outside *outside
 	ready   func(bool) // tells readiness
 	log     zerolog.Logger
-	life    uint64 // tells its incarnations apart: proto.actor makes a new one after a panic
+	base    zerolog.Logger // for its rollback actor
+	life    uint64         // tells its incarnations apart: proto.actor makes a new one after a panic
 
 	phase   phase
 	term    store.Term
@@ -33,7 +34,9 @@ type supervisor struct {
 	outage  outage
 	waiting waiting
 	tickets tickets    // of those who wait for an answer
+	refusal string     // the newest one
 	driver  *actor.PID // the rollback actor; nil: the fleet has no driver
+	errands *driving   // of its rollback actors
 }
 
 // phase says what a supervisor can do.
@@ -54,7 +57,7 @@ func (a *supervisor) Receive(ctx actor.Context) {
 	case *actor.Restarting:
 		a.abandon(ctx)
 	case *actor.Stopping:
-		a.stop()
+		a.stop(ctx)
 	case returned:
 		if msg.life == a.life {
 			a.returned(ctx, msg.message)
@@ -68,7 +71,7 @@ func (a *supervisor) Receive(ctx actor.Context) {
 		a.asked(ctx, msg)
 	case viewed:
 		a.viewed(ctx)
-	case cacheSaid, exited, happened, tick:
+	case cacheSaid, exited, tick:
 		a.take(ctx, msg)
 	}
 }
@@ -85,7 +88,7 @@ func (a *supervisor) returned(ctx actor.Context, msg any) {
 	case happened:
 		a.take(ctx, msg)
 	case refused:
-		a.respond(ctx, msg.ticket, outcome{result: fleet.Refused, text: msg.text})
+		a.respond(ctx, msg.ticket, msg.who, outcome{result: fleet.Refused, text: msg.text})
 	case wake:
 		a.alarm.stop()
 		ctx.Send(ctx.Self(), tick{})
@@ -126,7 +129,7 @@ func (a *supervisor) take(ctx actor.Context, msg any) {
 func (a *supervisor) handle(ctx actor.Context, msg any) error {
 	e := a.event(msg)
 	next, effects := fleet.Decide(e, a.fleet)
-	if err := a.record(ctx, effects); err != nil {
+	if err := a.record(ctx, effects, next, instanceOf(e.Fact)); err != nil {
 		return err
 	}
 	a.fleet = next
@@ -184,11 +187,9 @@ func (a *supervisor) perform(ctx actor.Context, effect fleet.Effect, msg any) {
 			ctx.Send(a.driver, drive{effect: effect})
 		}
 	case fleet.Respond:
-		a.respond(ctx, effect.Ticket, outcome{result: effect.Outcome, text: effect.Text})
+		a.respond(ctx, effect.Ticket, whoAsked(msg), outcome{result: effect.Outcome, text: effect.Text})
 	case fleet.Alert:
-		if a.config.Alert != nil {
-			a.config.Alert(effect)
-		}
+		a.alert(effect)
 	default:
 		panic(fmt.Sprintf("actors: nobody performs %T", effect))
 	}
@@ -245,12 +246,13 @@ func (a *supervisor) giveUp(ctx actor.Context, err error) {
 	a.log.Error().AnErr("err", err).Uint64("term", uint64(a.term)).Msg("fleet given up to a newer supervisor")
 	a.quit(ctx)
 	a.phase = over
-	a.fleet, a.trail, a.caches, a.waiting.messages = fleet.Fleet{}, trail{}, nil, nil
+	a.fleet, a.trail, a.caches, a.waiting = fleet.Fleet{}, trail{}, nil, waiting{}
 	clear(a.pids)
 }
 
 func (a *supervisor) quit(ctx actor.Context) {
 	a.ready(false)
+	a.turnAway(ctx)
 	a.alarm.stop()
 	a.again.stop()
 	if a.driver != nil {
@@ -263,8 +265,9 @@ func (a *supervisor) quit(ctx actor.Context) {
 }
 
 // stop ends the supervisor. Its clients are told nothing: they come back within their lease.
-func (a *supervisor) stop() {
+func (a *supervisor) stop(ctx actor.Context) {
 	a.ready(false)
+	a.turnAway(ctx)
 	a.alarm.stop()
 	a.again.stop()
 	a.flushTrail()

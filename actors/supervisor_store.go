@@ -66,8 +66,9 @@ func (a *supervisor) loaded(ctx actor.Context, msg loaded) {
 }
 
 // record stores what must survive before anything else happens; the rest of the audit trail follows in its own time. Each
-// line is written to the log, too, once it is certain that it happened.
-func (a *supervisor) record(ctx actor.Context, effects []fleet.Effect) error {
+// line is written to the log, too, once it is certain that it happened, with the process that it is about: next is the fleet as it
+// becomes, and instance the process that caused it, or empty.
+func (a *supervisor) record(ctx actor.Context, effects []fleet.Effect, next fleet.Fleet, instance string) error {
 	var records []fleet.Record
 	for _, effect := range effects {
 		if s, ok := effect.(fleet.Store); ok {
@@ -86,10 +87,21 @@ func (a *supervisor) record(ctx actor.Context, effects []fleet.Effect) error {
 	}
 	for _, r := range records {
 		if line, ok := r.(fleet.EventRecord); ok {
-			logLine(a.log, line)
+			logLine(a.log, line, a.processOf(line, next, instance))
 		}
 	}
 	return nil
+}
+
+// processOf is the instance that a line is about, as far as that is known.
+func (a *supervisor) processOf(line fleet.EventRecord, next fleet.Fleet, cause string) string {
+	if c, ok := next.Client(line.Client); ok {
+		return c.Instance
+	}
+	if c, ok := a.fleet.Client(line.Client); ok {
+		return c.Instance
+	}
+	return cause
 }
 
 // mustSurvive reports whether somebody will be told something that rests on these records.

@@ -40,7 +40,7 @@ type FleetConfig struct {
 	Driver deploy.Driver     // nil: nobody starts processes, releases come as they are
 	URL    string            // where the processes it starts find the gateway
 	Poll   time.Duration     // between two looks at what the driver follows; 0: none
-	Alert  func(fleet.Alert) // must not block; nil: nobody is told
+	Alert  func(fleet.Alert) // nil: nobody is told. It must not block: the fleet waits for it. Its panics are logged, and no more
 }
 
 func (c FleetConfig) commandEvent() string {
@@ -78,6 +78,9 @@ func (c Config) validate() error {
 		seen[f.Name] = true
 		if f.Policy.Shards < 1 || f.Policy.Login.Concurrency < 1 {
 			return fmt.Errorf("actors: fleet %q has no shard or no login lane", f.Name)
+		}
+		if f.Policy.Rollout.Driven && f.Driver == nil {
+			return fmt.Errorf("actors: fleet %q has no driver that starts its processes", f.Name)
 		}
 	}
 	return nil
@@ -246,11 +249,11 @@ func (p *policy) HandleFailure(_ *actor.ActorSystem, by actor.Supervisor, child 
 
 func (s *System) supervisorProps(f FleetConfig, out *outside, failures *policy) *actor.Props {
 	log := s.config.Log.With().Str("component", "fleet").Str("fleet", f.Name).Logger()
-	ready := s.ready[f.Name]
+	ready, errands := s.ready[f.Name], &driving{}
 	return actor.PropsFromProducer(func() actor.Actor {
 		a := &supervisor{
-			config: f, store: s.config.Store, outside: out, ready: ready.Store, log: log, life: failures.lives.Add(1),
-			alarm: alarm{root: out.root}, again: alarm{root: out.root},
+			config: f, store: s.config.Store, outside: out, ready: ready.Store, log: log, base: s.config.Log, life: failures.lives.Add(1),
+			errands: errands, alarm: alarm{root: out.root}, again: alarm{root: out.root},
 		}
 		if failures.givenUp.Load() {
 			a.phase = over

@@ -12,15 +12,15 @@ import (
 	"github.com/urban-robot/urban-robot/actors/fleet"
 )
 
-// logLine writes one line of the audit trail to the log.
-func logLine(log zerolog.Logger, r fleet.EventRecord) {
+// logLine writes one line of the audit trail to the log, with the process that it is about, if that is known.
+func logLine(log zerolog.Logger, r fleet.EventRecord, instance string) {
 	level := zerolog.InfoLevel
 	if r.Warn {
 		level = zerolog.WarnLevel
 	}
 	fields := make([]any, 0, 16)
 	for _, field := range []struct{ key, value string }{
-		{"client", string(r.Client)}, {"release", string(r.Release)}, {"from", r.From}, {"to", r.To}, {"reason", r.Reason}, {"detail", r.Detail},
+		{"client", string(r.Client)}, {"instance", instance}, {"release", string(r.Release)}, {"from", r.From}, {"to", r.To}, {"reason", r.Reason}, {"detail", r.Detail},
 	} {
 		if field.value != "" {
 			fields = append(fields, field.key, field.value)
@@ -30,6 +30,38 @@ func logLine(log zerolog.Logger, r fleet.EventRecord) {
 		fields = append(fields, "epoch", r.Epoch)
 	}
 	log.WithLevel(level).Int("seat", r.Seat).Fields(fields).Msg(r.Event)
+}
+
+// instanceOf is the process that a fact is about; empty: it is about none.
+func instanceOf(fact fleet.Fact) string {
+	switch fact := fact.(type) {
+	case fleet.Identify:
+		return fact.Instance
+	case fleet.Exited:
+		return fact.Instance
+	case fleet.Launched:
+		return fact.Instance
+	}
+	return ""
+}
+
+// whoAsked is who asks for what a message is about; empty: nobody.
+func whoAsked(msg any) string {
+	asked, _ := msg.(happened)
+	switch fact := asked.fact.(type) {
+	case fleet.Deploy:
+		return fact.Who
+	case fleet.Rollback:
+		return fact.Who
+	case fleet.TryAgain:
+		return fact.Who
+	}
+	return ""
+}
+
+// logStack logs a panic that ends here. It is for a deferred function, which sees the stack.
+func logStack(log zerolog.Logger, cause any, message string) {
+	log.Error().Str("err", plain(cause)).Bytes("stack", debug.Stack()).Msg(message)
 }
 
 // watched logs a panic of an actor with its stack, which proto.actor does not, and lets it go on to the failure policy. It is no

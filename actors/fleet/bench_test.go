@@ -82,7 +82,6 @@ func (b *bench) do(id ClientID, fact Fact) []Effect { return b.ask(id, 0, fact) 
 
 // ask is do with an acknowledgement or a ticket.
 func (b *bench) ask(id ClientID, ack uint64, fact Fact) []Effect {
-	b.t.Helper()
 	e := Event{At: b.at, Client: id, Ack: ack, Fact: fact}
 	before := b.state
 	b.heard(e)
@@ -118,7 +117,6 @@ func responses(effects []Effect) int {
 
 // wait lets time pass, with a Tick whenever the rules want one. each is called with what every Tick brings.
 func (b *bench) wait(d time.Duration, each func([]Effect)) {
-	b.t.Helper()
 	end := b.at.Add(d)
 	for range 10_000 {
 		wake := b.state.Wake()
@@ -185,7 +183,6 @@ func (b *bench) perform(effect Effect) {
 
 // checkMinds is invariant 1: never two active, leases counted in.
 func (b *bench) checkMinds() {
-	b.t.Helper()
 	active := map[int]string{}
 	for _, instance := range slices.Sorted(maps.Keys(b.minds)) {
 		m := b.minds[instance]
@@ -201,7 +198,6 @@ func (b *bench) checkMinds() {
 
 // checkStored is invariant 6: what is stored gives the same state again.
 func (b *bench) checkStored() {
-	b.t.Helper()
 	again := Restore(b.state.Policy, b.stored.all(), b.at)
 	assert.Equal(b.t, b.state.Rollout(), again.Rollout(), "Rollout() after a restart")
 	assert.Equal(b.t, b.state.LastGood(), again.LastGood(), "LastGood() after a restart")

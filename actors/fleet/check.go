@@ -240,6 +240,9 @@ func (t *turn) praise(c Client) {
 	if c.Report != nil {
 		r.Cogs = worksIn(*c.Report)
 	}
+	if newest, _ := t.releases.Get(t.lastGood); !t.onTrial(c.Release) && t.newer(t.lastGood, c.Release) {
+		r.At = newest.At.Add(-time.Millisecond) // on another seat, long after it was superseded
+	}
 	t.record(r)
 	t.releases = t.releases.Set(r.Release, r)
 	t.lastGood = newestGood(t.releases)
@@ -247,8 +250,8 @@ func (t *turn) praise(c Client) {
 	if t.onTrial(c.Release) {
 		t.alert(AlertInfo, "promoted", c.Release, "", "it is the last known good release")
 		t.end(StageGood, "", "")
-	} else if !t.rollout.Attempt.underWay() && t.serves(c.Release) && t.newer(c.Release, t.rollout.Desired) {
-		t.rollout.Desired, t.changed = c.Release, true // it was superseded by one that came to nothing
+	} else if !t.rollout.Attempt.underWay() && t.newer(t.lastGood, t.rollout.Desired) {
+		t.rollout.Desired, t.changed = t.lastGood, true // it was superseded by one that came to nothing
 	}
 	if t.Policy.Outdated != PartingShutdown {
 		return

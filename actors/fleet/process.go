@@ -181,7 +181,7 @@ func (t *turn) retireSurplus(s Seat, base Release) {
 	}
 	ready := t.crowdOf(s.ID, base).waiting
 	if t.rollout.Attempt.underWay() || s.Release != base {
-		if t.lastGood != "" && (s.Release == base || ready > 0) {
+		if t.lastGood == "" || s.Release == base || ready > 0 {
 			t.retireOthers(s, base)
 		}
 		return
@@ -204,8 +204,9 @@ func (t *turn) retireSurplus(s Seat, base Release) {
 // retireOthers lets go of what many pushes in a row have left: processes of releases that neither serve, nor are on trial, nor are the way
 // back.
 func (t *turn) retireOthers(s Seat, base Release) {
+	before, _ := t.clients.Get(s.Before)
 	for _, p := range t.processesOf(func(p Process) bool { return p.Seat == s.ID && !p.Retired }) {
-		if p.Release != base && p.Release != s.Release && !t.onTrial(p.Release) {
+		if p.Release != base && p.Release != s.Release && p.Release != before.Release && !t.onTrial(p.Release) {
 			t.retire(p, protocol.ReasonOutdated)
 		}
 	}

@@ -112,34 +112,37 @@ func (t *turn) newer(a, b Release) bool {
 	return Newer(a, b)
 }
 
-// deploy begins to put a release into service, or says why not.
-func (t *turn) deploy(e Event, fact Deploy) {
+// declined says why a deploy is not begun, and 0 where it is.
+func (t *turn) declined(fact Deploy) (Outcome, string) {
 	r := fact.Release
 	a := t.rollout.Attempt
 	before, _ := t.releases.Get(r)
 	switch {
 	case fact.Only == IfNew && before.Generation != 0, fact.Only == IfFirst && t.rollout.Generation != 0:
-		t.respond(e, Unchanged, "nothing new")
-		return
+		return Unchanged, "nothing new"
 	case fact.Only == IfWanted && before.State == ReleaseUnproven && before.Reason == string(FailureOperator):
-		t.respond(e, Refused, fmt.Sprintf("a person has gone back from release %s; deploy it by hand if it is wanted again", r))
-		return
+		return Refused, fmt.Sprintf("a person has gone back from release %s; deploy it by hand if it is wanted again", r)
 	case t.rollout.Halted != "":
-		t.respond(e, Refused, fmt.Sprintf("the fleet is halted (%s); a developer has to look, then try-again resumes", t.rollout.Halted))
-		return
+		return Refused, fmt.Sprintf("the fleet is halted (%s); a developer has to look, then try-again resumes", t.rollout.Halted)
 	case t.tokenRejected:
-		t.respond(e, Refused, "Discord rejected the fleet's token")
-		return
+		return Refused, "Discord rejected the fleet's token"
 	case t.bad(r):
-		t.respond(e, Refused, t.quarantined(r).Message+", or say try-again")
-		return
+		return Refused, t.quarantined(r).Message + ", or say try-again"
 	case a.underWay() && a.Release == r:
-		t.respond(e, Unchanged, fmt.Sprintf("release %s is under way already (%s)", r, a.Stage))
-		return
+		return Unchanged, fmt.Sprintf("release %s is under way already (%s)", r, a.Stage)
 	case !a.underWay() && t.rollout.Desired == r && t.serves(r):
-		t.respond(e, Unchanged, fmt.Sprintf("release %s is in service already", r))
+		return Unchanged, fmt.Sprintf("release %s is in service already", r)
+	}
+	return 0, ""
+}
+
+// deploy begins to put a release into service, or says why not.
+func (t *turn) deploy(e Event, fact Deploy) {
+	if outcome, why := t.declined(fact); outcome != 0 {
+		t.respond(e, outcome, why)
 		return
 	}
+	r := fact.Release
 	t.supersede(r)
 	t.rollout.Generation++
 	t.rollout.Desired = r
@@ -326,8 +329,8 @@ func (t *turn) fail(r Release, why Failure, detail string) {
 // arrived takes note of a client of an attempt: it is a candidate, or, where there is no good release yet, the holder.
 func (t *turn) arrived(c Client, stage Stage) {
 	if !t.onTrial(c.Release) {
-		if a := t.rollout.Attempt; t.good(c.Release) || a.underWay() && a.Generation != 0 && !t.newer(c.Release, a.Release) {
-			return // it was good before, or what was deployed after it goes on
+		if a := t.rollout.Attempt; t.good(c.Release) || t.bad(c.Release) || a.underWay() && a.Generation != 0 && !t.newer(c.Release, a.Release) {
+			return // it was good before, is refused and serves for want of another one, or what was deployed after it goes on
 		}
 		t.supersede(c.Release)
 		t.begin(Attempt{Release: c.Release, Stage: StagePending, Who: "client"})

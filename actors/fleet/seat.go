@@ -130,6 +130,21 @@ func (t *turn) replaceBad(s Seat) {
 	}
 }
 
+// leftOver takes the seat from a release that was superseded, where all later ones came to nothing: what is desired then is the last known
+// good one.
+func (t *turn) leftOver(s Seat) bool {
+	desired := t.rollout.Desired
+	_, ours := t.processes.Get(s.Instance)
+	if !ours || t.rollout.Attempt.underWay() || !s.BakeUntil.IsZero() || s.Release == desired || !t.good(desired) {
+		return false
+	}
+	c, ok := t.choose(s, func(c Client) bool { return c.Release == desired })
+	if ok && c.Verdict.Passed() {
+		t.beginSwap(s, c, PartingShutdown, protocol.ReasonSuperseded, true)
+	}
+	return ok
+}
+
 // improve looks for a client that should hold the seat rather than its holder: a newer release that has passed, or a healthy
 // one where the holder fails.
 func (t *turn) improve(s Seat) {
@@ -153,6 +168,9 @@ func (t *turn) improve(s Seat) {
 	}
 	if t.bad(s.Release) {
 		t.replaceBad(s)
+		return
+	}
+	if t.leftOver(s) {
 		return
 	}
 	t.relieve(s)

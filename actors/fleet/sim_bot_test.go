@@ -34,6 +34,7 @@ type bot struct {
 	instance string
 	release  Release
 	traits   traits
+	launched bool // by the driver, with a launch secret
 	alive    bool
 	frozen   bool
 	leaving  bool
@@ -196,6 +197,9 @@ func (b *bot) identify(c *conn) {
 			}
 			e.Session = &protocol.Session{Epoch: b.seen, Active: b.active(), Ready: b.discord == loggedIn}
 		}
+	}
+	if b.launched {
+		e.Instance, e.Launch = b.instance, launchSecret
 	}
 	c.claim = e.Session
 	c.say(e, 0)

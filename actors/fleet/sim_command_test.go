@@ -78,6 +78,9 @@ func (b *bot) goAhead(c *conn, epoch uint64) {
 	b.processing, b.epoch = true, epoch
 	b.w.active, b.activeOn = b, c
 	b.w.note("%s is active with epoch %d", b.name, epoch)
+	if b.w.quality[b.release] == dies {
+		b.later(b.w.between(time.Second, 40*time.Second), b.kill)
+	}
 }
 
 // finish drains, sends the cache if asked for, and then answers.
@@ -181,6 +184,10 @@ func (b *bot) exit() {
 		return
 	}
 	b.alive, b.processing, b.granted = false, false, false
+	if b.launched {
+		b.w.driver.exited(b)
+		return
+	}
 	if b.instance != "" && (b.w.quiet || b.w.chance(b.w.mix.exits)) {
 		b.w.reportExit(b)
 	}

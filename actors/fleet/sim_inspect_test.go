@@ -26,6 +26,9 @@ func inspect(e Event, before, after Fleet, effects []Effect) string {
 			return problem
 		}
 	}
+	if problem := inspectRollout(e, before, after, effects); problem != "" {
+		return problem
+	}
 	return inspectAnswers(e, before, effects)
 }
 
@@ -153,7 +156,7 @@ func repliesTo(e Event, effects []Effect) replies {
 // inspectAnswers looks at what is owed to the one who sent the event: one acknowledgement, and for ready one command.
 func inspectAnswers(e Event, before Fleet, effects []Effect) string {
 	r := repliesTo(e, effects)
-	if _, said := e.Fact.(Disconnect); !said && e.Ack != 0 && r.answers+r.caches != 1 {
+	if _, said := e.Fact.(Disconnect); !said && e.Ack != 0 && e.Client != "" && r.answers+r.caches != 1 {
 		return fmt.Sprintf("7 %d acknowledgements of %T", r.answers, e.Fact)
 	}
 	c, known := before.Client(e.Client)

@@ -89,6 +89,7 @@ func (w *world) checkStored(f Fleet) {
 		}
 	}
 	w.checkStoredReleases(f)
+	w.checkStoredRollout(f)
 	for _, l := range f.logins {
 		if w.store.logins[l.Hour] != l.Count {
 			w.fail("6", "%d logins are counted, %d stored", l.Count, w.store.logins[l.Hour])
@@ -123,6 +124,9 @@ func (w *world) checkStep(l letter, before, after Fleet, effects []Effect) {
 		w.fail(problem[:1], "%s, after %T of %s", problem[2:], l.event.Fact, l.event.Client)
 	}
 	w.checkProven(l, before, after, effects)
+	if w.mix.driven {
+		w.checkRollout(l.event, before, after, effects)
+	}
 	for id := range w.policy.Shards {
 		if after.Seat(id).Epoch != before.Seat(id).Epoch {
 			w.grants++

@@ -33,6 +33,11 @@ type mix struct {
 	releases   []Release
 	weights    [faultKinds]int
 	policy     func(*Policy)
+
+	driven      bool
+	unknown     bool      // its driver cannot say what runs
+	driverFails float64   // each call of the driver
+	worth       []quality // of the releases that are pushed
 }
 
 // fault is something that goes wrong, or that somebody does.
@@ -53,6 +58,13 @@ const (
 	faultAway
 	faultOutage
 	faultOffline
+	faultPush
+	faultBurst
+	faultRedeliver
+	faultRollback
+	faultTryAgain
+	faultStray
+	faultReboot
 	faultKinds
 )
 
@@ -86,7 +98,7 @@ func mixes() []mix {
 		change(&m)
 		return m
 	}
-	return []mix{
+	return append([]mix{
 		vary("every bot with a full SDK", func(*mix) {}),
 		vary("bots from nothing but the required fields, no lease", func(m *mix) {
 			m.full, m.policy = 0, func(p *Policy) { p.Lease = 0 }
@@ -128,7 +140,7 @@ func mixes() []mix {
 		vary("a storm", func(m *mix) {
 			m.full, m.bots, m.faults, m.length, m.quirks = 0.8, 5, 700*time.Millisecond, 40*time.Second, 0.4
 		}),
-	}
+	}, drivenMixes(vary)...)
 }
 
 // randomTraits is how the next process behaves.
@@ -160,6 +172,14 @@ const (
 	degraded quality = "degraded"
 	flaky    quality = "flaky"
 	vital    quality = "vital cog fails"
+
+	// Of releases that a driver starts.
+	dies       quality = "dies once it is active"
+	exits      quality = "exits at once"
+	silent     quality = "never identifies"
+	setupBreaks quality = "setup fails"
+	setupStays quality = "setup hangs"
+	unknown    quality = "there is no such release"
 )
 
 // health is the report of a bot of a release.
@@ -181,7 +201,7 @@ func (w *world) health(r Release) protocol.HealthReport {
 		}
 	case vital:
 		report.Cogs["vital"] = protocol.Cog{Error: "ImportError"}
-	case good:
+	case good, dies, exits, silent, setupBreaks, setupStays, unknown:
 	}
 	return report
 }
@@ -192,10 +212,23 @@ func (w *world) disturb() {
 		return
 	}
 	w.after(w.between(w.mix.faults/10, 2*w.mix.faults), w.disturb)
+	kind := w.nextFault()
+	if kind >= faultPush {
+		w.request(kind)
+		return
+	}
+	if len(w.bots) == 0 {
+		return
+	}
 	b := pick(&w.clock, w.bots...)
 	if w.active != nil && w.chance(0.4) {
 		b = w.active // where it hurts most
 	}
+	w.strike(kind, b)
+}
+
+// nextFault picks what goes wrong next.
+func (w *world) nextFault() fault {
 	total := 0
 	for _, weight := range w.mix.weights {
 		total += weight
@@ -206,7 +239,7 @@ func (w *world) disturb() {
 		n -= w.mix.weights[kind]
 		kind++
 	}
-	w.strike(kind, b)
+	return kind
 }
 
 // strike does something to a bot, or to all.
@@ -235,8 +268,9 @@ func (w *world) strike(kind fault, b *bot) {
 	case faultAway:
 		b.away = true
 		w.after(w.between(0, 20*time.Second), func() { b.away = false })
-	case faultGiveUp, faultQuit, faultReady, faultComa, faultHealth, faultWork, faultKinds:
+	case faultGiveUp, faultQuit, faultReady, faultComa, faultHealth, faultWork:
 		b.wake(nil, func() { w.disorder(kind, b) })
+	default: // somebody's request
 	}
 }
 
@@ -263,6 +297,6 @@ func (w *world) disorder(kind fault, b *bot) {
 		b.report(b.conn, "")
 	case faultWork:
 		b.work()
-	case faultCut, faultKill, faultFreeze, faultCrash, faultDeploy, faultAway, faultOutage, faultOffline, faultKinds: // not its own doing
+	default: // not its own doing
 	}
 }

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -17,6 +18,7 @@ func (w *world) settleDown() {
 			b.kill()
 		}
 	}
+	w.tryAgainLater()
 	if w.policy.Lease == 0 {
 		w.after(pingTimeout+10*time.Second, func() {
 			for _, b := range w.ended {
@@ -48,7 +50,11 @@ func (w *world) bound() time.Duration {
 	p := w.policy
 	logins := time.Duration(len(w.bots)+1) * (p.Login.Spacing + p.Ready)
 	rollout := p.Health.CandidateDeadline + 2*p.Handover.Deadline + p.Health.Bake + 3*p.Health.Interval
-	return p.Lease + p.LeaseMargin + 2*pingTimeout + w.mix.restart + logins + p.Answer + time.Duration(len(w.mix.releases)+1)*rollout
+	bound := p.Lease + p.LeaseMargin + 2*pingTimeout + w.mix.restart + logins + p.Answer + time.Duration(len(w.mix.releases)+1)*rollout
+	if w.mix.driven {
+		bound += 10*time.Minute + 6*p.Rollout.BackoffMax
+	}
+	return bound
 }
 
 // restless says why the fleet is not at rest, or nothing.
@@ -61,7 +67,13 @@ func (w *world) restless() string {
 			return problem
 		}
 	}
+	if problem := w.restlessRollout(); problem != "" {
+		return problem
+	}
 	for _, b := range w.awake() {
+		if b.launched {
+			continue
+		}
 		if b.conn == nil || !b.conn.greeted && w.sup.state.Logins(w.time()) < w.policy.Login.Daily-w.policy.Login.Reserve && !w.refused(b.release) {
 			return b.name + " is not let in"
 		}
@@ -71,7 +83,7 @@ func (w *world) restless() string {
 
 func (w *world) restlessSeat(s Seat) string {
 	switch {
-	case s.Phase == SeatLost && w.policy.Lease == 0:
+	case s.Phase == SeatLost && w.policy.Lease == 0 && (!w.mix.driven || w.driver.unknown || w.driver.processes[s.Instance] == nil):
 		return "" // its holder lives, and has another name now: only an operator can help
 	case s.Swap.active():
 		return "a swap is under way"
@@ -101,7 +113,7 @@ func (w *world) clientOf(b *bot) (Client, bool) {
 
 // eligible reports whether a release's clients may hold a seat, now that nothing goes wrong.
 func (w *world) eligible(r Release) bool {
-	return w.quality[r] != bad && w.quality[r] != vital && !w.refused(r)
+	return slices.Contains([]quality{good, degraded, flaky, ""}, w.quality[r]) && !w.refused(r)
 }
 
 // checkRest looks at a fleet at rest. What was under way just then has a moment to arrive.

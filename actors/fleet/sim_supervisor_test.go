@@ -33,6 +33,9 @@ func (s *supervisor) start() {
 	s.state = s.w.rules.restore(s.w.policy, s.w.store.stored(), s.w.time())
 	s.w.note("the supervisor starts")
 	s.w.checkStored(s.state)
+	if s.w.mix.driven {
+		s.w.driver.started()
+	}
 	s.schedule()
 }
 
@@ -129,6 +132,12 @@ func (s *supervisor) send(l letter, effect Effect) {
 		}
 	case KeepCache:
 		s.keep(l, effect)
+	case Prepare, Launch, StopProcess, Collect:
+		s.w.driver.perform(effect)
+	case Alert:
+		s.w.note("  ! %s %s %s %s", effect.What, effect.Release, effect.Reason, effect.Detail)
+	case Respond:
+		s.w.note("  = %s: %s", effect.Outcome, effect.Text)
 	case Store:
 	}
 }
@@ -196,17 +205,19 @@ type cacheKey struct {
 
 // modelStore is what survives.
 type modelStore struct {
-	w        *world
-	seats    map[int]SeatRecord
-	releases map[Release]ReleaseRecord
-	logins   map[time.Time]int
-	caches   map[int]CacheRecord
-	contents map[cacheKey]uint64
+	w         *world
+	seats     map[int]SeatRecord
+	releases  map[Release]ReleaseRecord
+	rollout   RolloutRecord
+	processes map[string]ProcessRecord
+	logins    map[time.Time]int
+	caches    map[int]CacheRecord
+	contents  map[cacheKey]uint64
 }
 
 func newModelStore(w *world) *modelStore {
 	return &modelStore{
-		w: w, seats: map[int]SeatRecord{}, releases: map[Release]ReleaseRecord{}, logins: map[time.Time]int{}, caches: map[int]CacheRecord{},
+		w: w, seats: map[int]SeatRecord{}, releases: map[Release]ReleaseRecord{}, processes: map[string]ProcessRecord{}, logins: map[time.Time]int{}, caches: map[int]CacheRecord{},
 		contents: map[cacheKey]uint64{},
 	}
 }
@@ -228,6 +239,12 @@ func (m *modelStore) write(records []Record) {
 			m.logins[r.Hour] = r.Count
 		case EventRecord:
 			m.w.note("  - %s %s %s %s→%s %s %s", r.Event, r.Client, r.Release, r.From, r.To, r.Reason, r.Detail)
+		case RolloutRecord:
+			m.rollout = r
+		case ProcessRecord:
+			if m.processes[r.Instance] = r; r.Gone {
+				delete(m.processes, r.Instance)
+			}
 		case ClientRecord:
 		}
 	}
@@ -260,6 +277,10 @@ func (m *modelStore) stored() Stored {
 		s.Releases = append(s.Releases, r)
 	}
 	slices.SortFunc(s.Releases, func(a, b ReleaseRecord) int { return a.At.Compare(b.At) })
+	s.Rollout = m.rollout
+	for _, p := range m.processes {
+		s.Processes = append(s.Processes, p)
+	}
 	for hour, count := range m.logins {
 		s.Logins = append(s.Logins, LoginRecord{Hour: hour, Count: count})
 	}

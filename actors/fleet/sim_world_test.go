@@ -16,6 +16,9 @@ type rules struct {
 
 func ownRules() rules { return rules{decide: Decide, client: DecideClient, restore: Restore} }
 
+// launchSecret stands for the secrets of all processes that the driver starts.
+var launchSecret = protocol.NewToken("launch")
+
 // world is one schedule.
 type world struct {
 	clock
@@ -31,6 +34,7 @@ type world struct {
 	sup     *supervisor
 	store   *modelStore
 	discord *discord
+	driver  *driver
 	bots    []*bot // processes, the dead ones too until they are replaced
 	ended   []*bot
 	conns   []*conn
@@ -40,6 +44,9 @@ type world struct {
 	news    uint64
 	active  *bot // the newest one told ok
 	grants  int
+	pushed  []Release // by people, oldest first
+	tickets uint64
+	ledger  accounts
 
 	failed string
 }
@@ -54,12 +61,13 @@ func simulate(seed uint64, r rules, record bool) *world {
 	w.mix.policy(&w.policy)
 	w.admission = Admission{
 		Keys: map[string]protocol.Token{"fleet": {}}, Identify: 5 * time.Second, Leave: w.mix.leave, Strikes: 10,
+		Launched: func(_, _ string, secret protocol.Token) bool { return secret.Equal(launchSecret) },
 	}
 	w.quality = map[Release]quality{}
 	for _, release := range w.mix.releases {
 		w.quality[release] = pick(&w.clock, good, good, good, degraded, bad, flaky, vital)
 	}
-	w.store, w.discord, w.sup = newModelStore(w), &discord{w: w}, &supervisor{w: w}
+	w.store, w.discord, w.sup, w.driver = newModelStore(w), &discord{w: w}, &supervisor{w: w}, newDriver(w)
 	w.sup.start()
 	for i := range w.mix.bots {
 		w.spawn(w.mix.releases[min(i/2, len(w.mix.releases)-1)])
@@ -94,7 +102,7 @@ func (w *world) note(format string, args ...any) { w.add(w.now, format, args...)
 func (w *world) deploy() {
 	release := pick(&w.clock, w.mix.releases...)
 	for i, b := range w.bots {
-		if !b.alive || b.active() || b.frozen {
+		if !b.alive || b.active() || b.frozen || b.launched {
 			continue
 		}
 		b.quit()
@@ -114,7 +122,7 @@ func (w *world) replace(b *bot) {
 	}
 	w.after(w.between(time.Second, w.mix.restart), func() {
 		for i, other := range w.bots {
-			if other == b && (!w.quiet || !w.refused(release)) {
+			if other == b && (!w.quiet || !w.refused(release) && w.quality[release] != dies) {
 				w.bots = append(w.bots[:i:i], w.bots[i+1:]...)
 				w.spawn(release)
 				return
