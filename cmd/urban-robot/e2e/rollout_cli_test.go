@@ -136,7 +136,6 @@ func TestRolloutCommandLineRefused(t *testing.T) {
 // CONTRACT.md, section 6: the branch is looked at for those whom no webhook can reach, and what a person took back stays back.
 func TestRolloutPolledAndRolledBack(t *testing.T) {
 	t.Parallel()
-	const poll = 10 * time.Second
 	r, first := startRollout(t, good("v1", "go"), settings{"standbys": "0", "deploy.poll": "10s", "log.level": "debug"})
 	second := r.push(t, good("v2", "go"))
 	r.becomesGood(t, second)
@@ -144,8 +143,24 @@ func TestRolloutPolledAndRolledBack(t *testing.T) {
 	_, stderr, exit := r.cli(t, "rollback", fleetName, "--wait")
 	require.Equal(t, 0, exit, stderr)
 	starts := r.count(logged("process starting"))
-	<-time.After(poll + time.Second) // nothing is to happen
+	aside := r.pushTo(t, good("aside", "go"), "develop")
+	r.fetches(t, aside)
+	_, stderr, exit = r.cli(t, "status", fleetName)
+	require.Equal(t, 0, exit, stderr)
 	f := r.serves(t, first)
 	require.Equal(t, first, f.Desired.Release)
 	require.Equal(t, starts, r.count(logged("process starting")), "it rolled forward again")
+}
+
+// fetches waits until a poll has fetched a commit.
+func (r *rollout) fetches(t *testing.T, commit string) {
+	t.Helper()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); ; <-tick.C {
+		if exec.Command("git", "-C", filepath.Join(r.deploys, "mirror"), "cat-file", "-e", commit).Run() == nil {
+			return
+		}
+		require.True(t, time.Now().Before(deadline), "%s was not fetched", commit)
+	}
 }
