@@ -69,6 +69,7 @@ func Judge(report protocol.HealthReport, p HealthPolicy, expected []string, runn
 		v.Result = ResultOK
 	default:
 		v.Result = ResultDegraded
+		v.Detail = strings.TrimSuffix(fmt.Sprintf("%.4g %%: %s", v.Percentage, v.Detail), ": ")
 	}
 	return v
 }
