@@ -275,7 +275,7 @@ func (t *turn) part(c Client, said bool, why string) {
 	switch {
 	case s.Holder == c.ID && s.Swap.From == c.ID && s.Swap.Stopped && c.Owed == 0:
 		// it has stopped before it went: nothing is lost
-	case s.Swap.From == c.ID && s.Swap.Order == PartingShutdown && said:
+	case s.Swap.From == c.ID && s.Swap.Order == PartingShutdown && said && !s.Swap.Stopped:
 		t.stopped(s, nil)
 	case s.Holder == c.ID:
 		t.lose(s)

@@ -81,7 +81,7 @@ func (t *turn) health(e Event, c Client, fact Health) {
 		t.answer(e, nil)
 		c.Report = &fact.Report
 		good, _ := t.releases.Get(t.lastGood)
-		t.judged(c, Judge(fact.Report, t.Policy.Health, good.Cogs, t.comparable(c)))
+		t.judged(c, Judge(fact.Report, t.Policy.Health, good.Cogs, t.comparable(c, c.Check.Phase)))
 	}
 }
 
@@ -92,18 +92,23 @@ func (t *turn) issued(id string) bool {
 	return ok && err == nil && n <= t.checks && start == strconv.FormatInt(t.started.UnixNano(), 16)
 }
 
-// comparable returns the newest report of the client that serves while c is checked, or served before it: what fails there,
-// too, is not the release's fault.
-func (t *turn) comparable(c Client) *protocol.HealthReport {
-	s := t.seat(c.Seat)
-	other := s.Holder
-	if c.Check.Phase == protocol.PhaseBake {
-		other = s.Before
-	}
-	if o, ok := t.clients.Get(other); ok && other != c.ID {
+// comparable returns the newest report of the client that c is compared with: what fails there, too, is not the release's fault.
+func (t *turn) comparable(c Client, phase protocol.Phase) *protocol.HealthReport {
+	if o, ok := t.other(c, phase); ok {
 		return o.Report
 	}
 	return nil
+}
+
+// other is the client that serves while c is checked, or served before it.
+func (t *turn) other(c Client, phase protocol.Phase) (Client, bool) {
+	s := t.seat(c.Seat)
+	id := s.Holder
+	if phase == protocol.PhaseBake {
+		id = s.Before
+	}
+	o, ok := t.clients.Get(id)
+	return o, ok && id != c.ID
 }
 
 // judged acts on a verdict.
@@ -143,6 +148,8 @@ func (t *turn) judgedCandidate(c Client) {
 		c.Successes++
 	case v.Result == ResultInconclusive:
 		c.Successes = 0
+	case t.awaitOther(c, protocol.PhaseCandidate):
+		return
 	case v.Result == ResultFail || c.Failures >= t.Policy.Health.Failures:
 		t.refuseRelease(c.Release, string(v.Reason), v.Detail, c.ID)
 		return
@@ -158,11 +165,33 @@ func (t *turn) judgedCandidate(c Client) {
 	t.put(c)
 }
 
+// awaitOther reports whether a failure may be an outage that the client to compare with has not reported yet. It is asked then, and c again
+// afterwards, as often as a failure is borne with.
+func (t *turn) awaitOther(c Client, phase protocol.Phase) bool {
+	if c.Verdict.Result != ResultFail || !c.Verdict.External || c.Failures >= t.Policy.Health.Failures {
+		return false
+	}
+	other, ok := t.other(c, phase)
+	if !ok || other.State == StateShuttingDown {
+		return false
+	}
+	if other.Check.ID == "" {
+		phase := protocol.PhaseStandby
+		if t.seat(c.Seat).Holder == other.ID {
+			phase = protocol.PhaseRunning
+		}
+		t.check(other, phase)
+	}
+	c.NextCheck = t.at.Add(t.Policy.Health.Timeout)
+	t.put(c)
+	return true
+}
+
 // judgedBake goes back to a release that works if the new one does not.
 func (t *turn) judgedBake(c Client) {
 	s := t.seat(c.Seat)
 	failed := c.Verdict.Result == ResultFail || c.Failures >= t.Policy.Health.Failures
-	if !failed || s.Holder != c.ID || s.Swap.active() {
+	if !failed || s.Holder != c.ID || s.Swap.active() || t.awaitOther(c, protocol.PhaseBake) {
 		return
 	}
 	back, ok := t.chooseOther(s, c)

@@ -132,6 +132,9 @@ func said(in Said, c Connection, a Admission) (Connection, []ClientEffect) {
 	if c.State == StateConnected {
 		return introduced(in, c, a)
 	}
+	if c.Fleet == "" { // it was turned away, and goes
+		return c, []ClientEffect{Reply{Name: in.Name, Ack: in.Ack, Err: protocol.Errorf(protocol.CodeNotAllowed, "", "this connection is not let in")}}
+	}
 	switch event := in.Event.(type) {
 	case protocol.Identify:
 		return strike(in, c, a, protocol.Errorf(protocol.CodeNotAllowed, "", "identify was accepted before; send it once for each connection"))
@@ -140,7 +143,7 @@ func said(in Said, c Connection, a Admission) (Connection, []ClientEffect) {
 	case protocol.Coma:
 		return step(in, c, a, KindComa, Coma{Reason: event.Reason, Epoch: event.Epoch, Handled: event.Handled})
 	case protocol.Shutdown:
-		c.Due = in.At.Add(a.Leave)
+		c = c.leaves(in.At, a)
 		return step(in, c, a, KindShutdown, Shutdown{Reason: event.Reason, Epoch: event.Epoch, Handled: event.Handled})
 	case protocol.HealthReport:
 		if c.State == StateIdentified {
@@ -277,13 +280,21 @@ func ordered(in Ordered, c Connection, a Admission) (Connection, []ClientEffect)
 			}
 			c.State = next
 		case protocol.ShutDown:
+			c = c.leaves(in.At, a)
 			c.State, _ = Next(c.State, KindShutdown)
-			c.Due = in.At.Add(a.Leave)
 		}
 	case Hangup:
 		return c, []ClientEffect{Hang{Abort: effect.Abort}}
 	}
 	return c, []ClientEffect{Transmit{Effect: in.Effect}}
+}
+
+// leaves has the time begin within which the connection has to end. To say so again gains no time.
+func (c Connection) leaves(at time.Time, a Admission) Connection {
+	if c.State != StateShuttingDown || c.Due.IsZero() {
+		c.Due = at.Add(a.Leave)
+	}
+	return c
 }
 
 // closed tells the fleet that the connection is gone.

@@ -35,6 +35,7 @@ type turn struct {
 	unsettled []int // seats to look at before the turn ends
 	restaff   bool  // the processes are to be looked at, too
 	changed   bool  // the rollout is to be stored
+	reverted  bool  // a revert is counted
 }
 
 func (t *turn) handle(e Event) {

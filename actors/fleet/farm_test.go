@@ -170,11 +170,7 @@ func (f *farm) withRobot(id ClientID, do func(*robot)) {
 
 func (f *farm) prepare(release Release) {
 	out := Prepared{Release: release}
-	if f.natures[release] == setupFails {
-		out.Failure, out.Detail = FailureSetup, "exit status 1"
-	} else if f.natures[release] == setupHangs {
-		out.Failure, out.Detail = FailureSetupTimeout, "it did not end in time"
-	}
+	out.Failure = map[nature]Failure{setupFails: FailureSetup, setupHangs: FailureSetupTimeout}[f.natures[release]]
 	f.queue = append(f.queue, func() { f.say("", out) })
 }
 

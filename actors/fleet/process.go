@@ -399,14 +399,18 @@ func (t *turn) crashed(p Process, why Failure) {
 	if !r.Driven || t.tokenRejected {
 		return
 	}
-	t.rollout.Restarts = within(t.rollout.Restarts, t.at.Add(-r.RestartWindow))
+	window := r.RestartWindow
+	if why == FailureStartupTimeout { // each took so long to be noticed
+		window += time.Duration(r.Restarts+1) * t.Policy.Ready
+	}
+	t.rollout.Restarts = within(t.rollout.Restarts, t.at.Add(-window))
 	t.rollout.Restarts = append(t.rollout.Restarts, t.at)
 	t.changed = true
 	if t.onTrial(p.Release) {
 		t.rollout.Attempt.Crashes++
 	}
 	n := len(t.rollout.Restarts)
-	detail := fmt.Sprintf("its processes ended %d times within %s", n, r.RestartWindow)
+	detail := fmt.Sprintf("its processes ended %d times within %s", n, window)
 	switch {
 	case n > r.Restarts && t.onTrial(p.Release):
 		t.fail(p.Release, why, detail) // that ends it: nothing needs to be halted

@@ -15,6 +15,10 @@ func (t *turn) mayRevert() bool {
 
 // countRevert takes a revert off the budget. With the last one the fleet is halted: a developer has to look before the next rollout.
 func (t *turn) countRevert(from Release) {
+	if t.reverted {
+		return // of several seats
+	}
+	t.reverted = true
 	r := t.Policy.Rollout
 	if !t.mayRevert() { // it is dead: whoever is left takes over
 		t.halt(HaltedReverts, from, "the budget of reverts is used up")
@@ -141,6 +145,9 @@ func (t *turn) refuseRelease(r Release, reason, evidence string, failing ClientI
 			t.dismiss(c, protocol.ReasonQuarantinedVersion)
 		}
 	}
+	if t.held(r) { // those seats go back
+		t.countRevert(r)
+	}
 	if t.onTrial(r) {
 		if t.rollout.Attempt.Stage != StageBaking {
 			t.alert(AlertWarning, "refused", r, reason, evidence)
@@ -153,6 +160,16 @@ func (t *turn) refuseRelease(r Release, reason, evidence string, failing ClientI
 	for _, p := range t.processesOf(func(p Process) bool { return p.Release == r && !t.holds(p.Instance) }) {
 		t.retire(p, protocol.ReasonQuarantinedVersion)
 	}
+}
+
+// held reports whether a release processes on some seat.
+func (t *turn) held(r Release) bool {
+	for id := range t.Policy.Shards {
+		if s := t.seat(id); s.Release == r && (s.Phase == SeatHeld || s.Phase == SeatLost || s.Adopted) {
+			return true
+		}
+	}
+	return false
 }
 
 // clientsOf lists the clients of a release that hold no seat and do not leave already.

@@ -329,8 +329,10 @@ func (t *turn) fail(r Release, why Failure, detail string) {
 // arrived takes note of a client of an attempt: it is a candidate, or, where there is no good release yet, the holder.
 func (t *turn) arrived(c Client, stage Stage) {
 	if !t.onTrial(c.Release) {
-		if a := t.rollout.Attempt; t.good(c.Release) || t.bad(c.Release) || a.underWay() && a.Generation != 0 && !t.newer(c.Release, a.Release) {
-			return // it was good before, is refused and serves for want of another one, or what was deployed after it goes on
+		a := t.rollout.Attempt
+		goesOn := a.Generation != 0 && !t.newer(c.Release, a.Release) || t.newer(a.Release, c.Release)
+		if t.good(c.Release) || t.bad(c.Release) || a.underWay() && goesOn {
+			return // it was good before, is refused and serves for want of another one, or what came after it goes on
 		}
 		t.supersede(c.Release)
 		t.begin(Attempt{Release: c.Release, Stage: StagePending, Who: "client"})

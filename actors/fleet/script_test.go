@@ -265,14 +265,18 @@ func routine(effect Effect) bool {
 }
 
 func (s *script) answerChecks() {
-	for _, c := range s.state.View(s.at).Clients {
-		known, _ := s.state.Client(c.ID)
-		mood := s.mood[c.ID]
-		if mood == "" {
-			mood = "ok"
-		}
-		if known.Check.ID != "" && mood != "mute" {
-			s.health(c.ID, mood)
+	for answered := true; answered; { // one may bring the next
+		answered = false
+		for _, c := range s.state.View(s.at).Clients {
+			known, _ := s.state.Client(c.ID)
+			mood := s.mood[c.ID]
+			if mood == "" {
+				mood = "ok"
+			}
+			if known.Check.ID != "" && mood != "mute" {
+				s.health(c.ID, mood)
+				answered = true
+			}
 		}
 	}
 }

@@ -174,12 +174,12 @@ const (
 	vital    quality = "vital cog fails"
 
 	// Of releases that a driver starts.
-	dies       quality = "dies once it is active"
-	exits      quality = "exits at once"
-	silent     quality = "never identifies"
+	dies        quality = "dies once it is active"
+	exits       quality = "exits at once"
+	silent      quality = "never identifies"
 	setupBreaks quality = "setup fails"
-	setupStays quality = "setup hangs"
-	unknown    quality = "there is no such release"
+	setupStays  quality = "setup hangs"
+	unknown     quality = "there is no such release"
 )
 
 // health is the report of a bot of a release.

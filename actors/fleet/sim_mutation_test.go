@@ -17,7 +17,7 @@ type mutation struct {
 // TestMutations breaks one rule after the other and counts the schedules until the simulation finds it.
 func TestMutations(t *testing.T) {
 	t.Parallel()
-	const most = 3000
+	const most = 6000
 	for _, m := range mutations() {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
@@ -35,7 +35,7 @@ func TestMutations(t *testing.T) {
 }
 
 func mutations() []mutation {
-	return append(wireMutations(), stateMutations()...)
+	return slices.Concat(wireMutations(), stateMutations(), rolloutMutations())
 }
 
 // stateMutations break the rules from within: policies, memory, events that never were.

@@ -41,10 +41,26 @@ func (w *world) checkRollout(e Event, before, after Fleet, effects []Effect) {
 		delete(l.ended, now.Release)
 		w.checkBegun(before, after)
 	}
+	w.checkSuperseded(before, after)
 	for _, effect := range effects {
 		w.checkDriverEffect(e, before, after, effect)
 	}
 	w.checkProcesses(after)
+}
+
+// checkSuperseded looks at the attempt that has just ended for a newer one: it is not bad, and the newer one is under way.
+func (w *world) checkSuperseded(before, after Fleet) {
+	last := after.rollout.Last
+	if last.Stage != StageSuperseded || last == before.rollout.Last {
+		return
+	}
+	was, _ := before.releases.Get(last.Release)
+	if now, _ := after.releases.Get(last.Release); now.State == ReleaseBad && was.State != ReleaseBad {
+		w.fail("3", "%s was superseded and is refused", last.Release)
+	}
+	if last.Release == after.rollout.Attempt.Release && last.Generation != 0 && after.rollout.Attempt.Generation < after.rollout.Generation {
+		w.fail("6", "%s was superseded and goes on", last.Release)
+	}
 }
 
 // checkBegun looks at an attempt that has just begun.

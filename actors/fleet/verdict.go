@@ -37,6 +37,7 @@ type Verdict struct {
 	Reason     protocol.Reason // for fail and error; empty otherwise
 	Percentage float64         // the lower of the client's and our own
 	Failing    []string        // sorted
+	External   bool            // all that fails is elsewhere: it may fail in others, too
 	Detail     string          // for people: what failed and why
 }
 
@@ -55,6 +56,7 @@ func Judge(report protocol.HealthReport, p HealthPolicy, expected []string, runn
 	}
 	v := Verdict{Percentage: percentage(report, len(items), len(failing)), Failing: failing}
 	v.Detail = describe(items, failing)
+	v.External = len(failing) > 0 && !slices.ContainsFunc(failing, func(name string) bool { return items[name].external == "" })
 	vital := slices.ContainsFunc(p.VitalCogs, func(cog string) bool { return !items[cogItem(cog)].ok })
 	below := v.Percentage < p.HealthyPercentage
 	switch {
@@ -69,6 +71,7 @@ func Judge(report protocol.HealthReport, p HealthPolicy, expected []string, runn
 		v.Result = ResultOK
 	default:
 		v.Result = ResultDegraded
+		v.Detail = strings.TrimSuffix(fmt.Sprintf("%.4g %%: %s", v.Percentage, v.Detail), ": ")
 	}
 	return v
 }
