@@ -121,7 +121,7 @@ func (a *supervisor) respond(ctx actor.Context, ticket uint64, who string, o out
 		logLine(a.log, line, "")
 	}
 	if sender := a.tickets.redeem(ticket); sender != nil {
-		o.attempt = a.fleet.Rollout().Attempt
+		o.rollout = a.fleet.Rollout()
 		ctx.Send(sender, o)
 	}
 }

@@ -71,67 +71,62 @@ func (c *crew) staysRefused() {
 	}
 }
 
-func TestSupervisorThatPanicsInAnyStepOfARollout(t *testing.T) {
+// inEveryStep plays every rollout many times, to be disturbed with each write to the store in turn.
+func inEveryStep(t *testing.T, words [2]string, play func(c *crew, step int, first bool, how temper)) {
+	t.Helper()
 	for name, rollout := range rollouts {
-		for _, after := range []bool{false, true} {
-			for step := 1; step <= 30; step++ {
-				t.Run(fmt.Sprint(name, " step ", step, " stored ", after), func(t *testing.T) {
-					inDriven(t, func(w *world, c *crew) {
-						failing := w.brittle()
-						c.good()
-						breaks := &failing.apply
-						if after {
-							breaks = &failing.applied
-						}
-						var writes atomic.Int64
-						breaks.set(func() error {
-							if writes.Add(1) == int64(step) {
-								panic("the store is broken")
-							}
-							return nil
-						})
-						c.push("b", rollout.temper)
-						c.hint("b")
-						w.pass(30 * time.Minute)
-						c.ends(rollout.serves)
-					})
+		for step := range 2 * 30 {
+			first := step%2 == 0
+			word := words[step%2]
+			t.Run(fmt.Sprint(name, " step ", step/2+1, " ", word), func(t *testing.T) {
+				inDriven(t, func(w *world, c *crew) {
+					play(c, step/2+1, first, rollout.temper)
+					w.pass(30 * time.Minute)
+					c.ends(rollout.serves)
 				})
-			}
+			})
 		}
 	}
 }
 
+func TestSupervisorThatPanicsInAnyStepOfARollout(t *testing.T) {
+	inEveryStep(t, [2]string{"before it is stored", "after it is stored"}, func(c *crew, step int, before bool, how temper) {
+		failing := c.w.brittle()
+		c.good()
+		breaks := &failing.applied
+		if before {
+			breaks = &failing.apply
+		}
+		var writes atomic.Int64
+		breaks.set(func() error {
+			if writes.Add(1) == int64(step) {
+				panic("the store is broken")
+			}
+			return nil
+		})
+		c.push("b", how)
+		c.hint("b")
+	})
+}
+
 func TestSystemThatEndsInAnyStepOfARollout(t *testing.T) {
-	for name, rollout := range rollouts {
-		for _, alive := range []bool{true, false} {
-			for step := 1; step <= 30; step++ {
-				t.Run(fmt.Sprint(name, " step ", step, " alive ", alive), func(t *testing.T) {
-					inDriven(t, func(w *world, c *crew) {
-						c.good()
-						c.push("b", rollout.temper)
-						writes := w.memory.Writes() + step
-						c.hook("b")
-						for range 1000 {
-							if w.memory.Writes() >= writes {
-								break
-							}
-							w.pass(10 * time.Millisecond)
-						}
-						c.stop()
-						if !alive {
-							for _, instance := range c.lives() {
-								c.kill(instance)
-							}
-						}
-						w.pass(3 * time.Second)
-						c.start()
-						w.pass(30 * time.Minute)
-						c.ends(rollout.serves)
-					})
-				})
+	inEveryStep(t, [2]string{"processes live on", "processes die"}, func(c *crew, step int, alive bool, how temper) {
+		c.good()
+		c.push("b", how)
+		writes := c.w.memory.Writes() + step
+		c.hook("b")
+		for i := 0; i < 1000 && c.w.memory.Writes() < writes; i++ {
+			c.w.pass(10 * time.Millisecond)
+		}
+		c.stop()
+		for _, instance := range c.lives() {
+			if !alive {
+				c.kill(instance)
 			}
 		}
-	}
+		c.w.pass(3 * time.Second)
+		c.start()
+	})
 }
 
 // once has the supervisor panic once.
@@ -219,7 +214,7 @@ func TestEndOfRunWithCallsUnderWay(t *testing.T) {
 		"a survey has a grace":          {deploytest.Running, driverGrace},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inDriven(t, func(w *world, c *crew) {
+			inDriven(t, func(_ *world, c *crew) {
 				c.push("a")
 				c.Hold(test.method)
 				c.start()
@@ -234,7 +229,7 @@ func TestEndOfRunWithCallsUnderWay(t *testing.T) {
 }
 
 func TestStopThatFailsDoesNotHoldUpTheEnd(t *testing.T) {
-	inDriven(t, func(w *world, c *crew) {
+	inDriven(t, func(_ *world, c *crew) {
 		c.good()
 		for range 100 {
 			c.Fail(deploytest.Stop, errMachine)

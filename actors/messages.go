@@ -172,8 +172,8 @@ type (
 	// outcome says what came of a request.
 	outcome struct {
 		result  fleet.Outcome
-		text    string        // for people
-		attempt fleet.Attempt // that is under way
+		text    string              // for people
+		rollout fleet.RolloutRecord // as it stands now
 	}
 	// unavailable says that nothing can be said or done now.
 	unavailable struct{}

@@ -91,11 +91,23 @@ func (o Operations) request(ctx context.Context, name string, msg asked) (admin.
 	if err != nil {
 		return admin.Outcome{}, err
 	}
-	out := admin.Outcome{Result: admin.Result(answer.result.String()), Text: answer.text}
-	if a := answer.attempt; answer.result != fleet.Refused && (answer.result == fleet.Accepted || msg.what != requestTryAgain) {
-		out.Release, out.Generation = string(a.Release), a.Generation
+	a := attemptOf(answer, msg.what)
+	return admin.Outcome{
+		Result: admin.Result(answer.result.String()), Text: answer.text, Release: string(a.Release), Generation: a.Generation,
+	}, nil
+}
+
+// attemptOf is the attempt that a request has led to, or finds under way. The zero Attempt is none.
+func attemptOf(o outcome, what request) fleet.Attempt {
+	r := o.rollout
+	accepted := o.result == fleet.Accepted
+	switch {
+	case o.result == fleet.Refused, what == requestTryAgain && !accepted:
+		return fleet.Attempt{}
+	case accepted && what != requestTryAgain && r.Last.Generation == r.Generation:
+		return r.Last // it had to do nothing and is over
 	}
-	return out, nil
+	return r.Attempt
 }
 
 // statusOf is a fleet as the API shows it.

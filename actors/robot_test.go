@@ -92,6 +92,17 @@ func (r *robot) ends(code int) {
 	r.crew.Exit(r.instance, code, "", "it ends")
 }
 
+// rejected is what a bot does whose token Discord rejects.
+func (r *robot) rejected() {
+	r.mu.Lock()
+	r.active = false
+	l := r.conn
+	r.mu.Unlock()
+	l.say(protocol.Shutdown{Reason: string(protocol.ReasonTokenRejected)})
+	r.crew.w.pass(time.Second)
+	r.ends(1)
+}
+
 // ID implements socketio.Conn.
 func (l *line) ID() string { return l.id }
 
