@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -57,11 +58,9 @@ func sayable(s State) map[string]State {
 	for k, next := range legal[s] {
 		allowed[k.String()] = next
 	}
-	switch {
-	case s == StateReady, s == StateActive, s == StateComa: // it changes no state, and is allowed once the client is ready
-	case s == StateShuttingDown: // what crosses with the order to shut down is the supervisor's to answer
+	if s == StateShuttingDown { // what crosses with the order to shut down is the supervisor's to answer
 		talk = append(talk, protocol.EventReady, protocol.EventComa)
-	default:
+	} else if !slices.Contains([]State{StateReady, StateActive, StateComa}, s) { // it changes no state, and is allowed once the client is ready
 		return allowed
 	}
 	for _, name := range talk {
