@@ -293,6 +293,7 @@ func (t *turn) praise(c Client) {
 // tick does what is due.
 func (t *turn) tick() {
 	t.tickLanes()
+	t.remindOfHalt()
 	var late []Client
 	for it := t.clients.Iterator(); !it.Done(); {
 		_, c, _ := it.Next()
