@@ -105,3 +105,11 @@ func TestLaunchSecretsAreNeverShown(t *testing.T) {
 		}
 	})
 }
+
+func TestFleetThatIsDrivenNeedsADriver(t *testing.T) {
+	w := newWorld(t)
+	w.config.Store, w.config.Fleets[0].Policy = w.memory, drivenPolicy()
+	if _, err := New(w.config); err == nil || !strings.Contains(err.Error(), theFleet) {
+		t.Errorf("New() = %v, want an error that names the fleet", err)
+	}
+}

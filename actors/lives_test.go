@@ -75,7 +75,7 @@ func (c *crew) staysRefused() {
 func inEveryStep(t *testing.T, words [2]string, play func(c *crew, step int, first bool, how temper)) {
 	t.Helper()
 	for name, rollout := range rollouts {
-		for step := range 2 * 30 {
+		for step := range 2 * 24 {
 			first := step%2 == 0
 			word := words[step%2]
 			t.Run(fmt.Sprint(name, " step ", step/2+1, " ", word), func(t *testing.T) {

@@ -138,7 +138,7 @@ func (w *world) spawnLaunched(effect Launch) {
 	case exits:
 		b.later(w.between(0, 2*time.Second), b.kill)
 	case silent:
-	default:
+	case good, bad, degraded, flaky, vital, dies, setupBreaks, setupStays, unknown:
 		b.later(w.between(0, 2*time.Second), b.connect)
 	}
 }
@@ -221,7 +221,7 @@ func drivenMixes(vary func(string, func(*mix)) mix) []mix {
 	driven := func(name string, change func(*mix)) mix {
 		return vary(name, func(m *mix) {
 			m.driven, m.bots, m.releases, m.worth, m.driverFails = true, 0, nil, worth, 0.03
-			m.faults, m.length, m.full, m.quirks = 8*time.Second, 200*time.Second, 0.7, 0.15
+			m.faults, m.length, m.full, m.quirks = 8*time.Second, 120*time.Second, 0.7, 0.15
 			m.weights = [faultKinds]int{
 				faultCut: 2, faultKill: 2, faultFreeze: 2, faultGiveUp: 1, faultQuit: 1, faultReady: 1, faultWork: 3, faultCrash: 1, faultOutage: 1,
 				faultOffline: 1, faultPush: 6, faultBurst: 2, faultRedeliver: 2, faultRollback: 1, faultTryAgain: 1, faultReboot: 1,
@@ -233,12 +233,12 @@ func drivenMixes(vary func(string, func(*mix)) mix) []mix {
 	return []mix{
 		driven("a driver, and pushes of all kinds", func(*mix) {}),
 		driven("pushes and little else", func(m *mix) {
-			m.quirks, m.driverFails, m.stalls, m.faults, m.length = 0, 0, 0, 25*time.Second, 600*time.Second
+			m.quirks, m.driverFails, m.stalls, m.faults, m.length = 0, 0, 0, 25*time.Second, 300*time.Second
 			m.weights = [faultKinds]int{faultPush: 12, faultBurst: 1, faultRedeliver: 2, faultRollback: 1, faultWork: 4, faultKill: 1}
 		}),
 		driven("bad pushes in a row", func(m *mix) {
 			m.worth = []quality{good, bad, vital, dies, dies, dies, dies, exits, silent, setupBreaks, setupStays, flaky}
-			m.quirks, m.faults, m.length = 0, 20*time.Second, 400*time.Second
+			m.quirks, m.faults, m.length = 0, 20*time.Second, 240*time.Second
 			m.weights = [faultKinds]int{faultPush: 12, faultRedeliver: 4, faultTryAgain: 1, faultCrash: 2, faultWork: 2}
 			m.policy = func(p *Policy) { drivenSim(p); p.Rollout.Reverts = 2 }
 		}),

@@ -25,6 +25,9 @@ func play(t *testing.T, script []byte) {
 	if len(script) > 0 && script[0]%2 == 1 {
 		p.Shards, p.Login.Spacing, p.Outdated = 2, 0, PartingShutdown
 	}
+	if len(script) > 1 && script[1]%2 == 1 {
+		drivenSim(&p)
+	}
 	at := epoch0
 	state := Restore(p, Stored{}, at)
 	var kept []letter
@@ -64,7 +67,9 @@ func fuzzed(what, who, how byte, state Fleet, kept *[]letter) Event {
 	c, _ := state.Client(id)
 	epoch := state.Seat(c.Seat).Epoch
 	no := how%4 != 0
-	switch what % 10 {
+	switch what % 14 {
+	case 10, 11, 12, 13:
+		return fuzzedRollout(what, who, how, state)
 	case 0:
 		fact := Identify{Release: semantic[int(how)%len(semantic)]}
 		if how&4 != 0 {
@@ -98,4 +103,26 @@ func fuzzed(what, who, how byte, state Fleet, kept *[]letter) Event {
 		e = Event{Fact: Tick{}}
 	}
 	return e
+}
+
+// fuzzedRollout makes an event of people or the driver.
+func fuzzedRollout(what, who, how byte, state Fleet) Event {
+	release := semantic[int(how)%len(semantic)]
+	instance := fmt.Sprintf("%s-%d", slug(release), 1+who%8)
+	failure := []Failure{"", "", FailureSetup, FailureDriver}[who%4]
+	asked := []Fact{
+		Deploy{Release: release, Only: Only(who % 3)}, Deploy{Release: release}, Rollback{Release: release}, Rollback{}, TryAgain{},
+	}
+	driven := []Fact{
+		Prepared{Release: release, Failure: failure}, Launched{Instance: instance, Failure: failure}, Exited{Instance: instance},
+		Running{Unknown: who%2 == 0, Instances: []string{instance}}, Prepared{Release: release},
+	}
+	switch what % 14 {
+	case 10:
+		return Event{Ack: uint64(who) + 1, Fact: asked[int(who)%len(asked)]}
+	case 11, 12:
+		return Event{Fact: driven[int(who)%len(driven)]}
+	}
+	p, _ := state.processes.Get(instance)
+	return Event{Client: ClientID(fmt.Sprintf("c%d", who%6)), Fact: Identify{Instance: instance, Release: p.Release, Launched: true}}
 }

@@ -270,7 +270,7 @@ func (w *world) strike(kind fault, b *bot) {
 		w.after(w.between(0, 20*time.Second), func() { b.away = false })
 	case faultGiveUp, faultQuit, faultReady, faultComa, faultHealth, faultWork:
 		b.wake(nil, func() { w.disorder(kind, b) })
-	default: // somebody's request
+	case faultPush, faultBurst, faultRedeliver, faultRollback, faultTryAgain, faultStray, faultReboot, faultKinds: // somebody's request
 	}
 }
 
@@ -297,6 +297,7 @@ func (w *world) disorder(kind fault, b *bot) {
 		b.report(b.conn, "")
 	case faultWork:
 		b.work()
-	default: // not its own doing
+	case faultCut, faultKill, faultFreeze, faultCrash, faultDeploy, faultAway, faultOutage, faultOffline, faultPush, faultBurst, faultRedeliver,
+		faultRollback, faultTryAgain, faultStray, faultReboot, faultKinds: // not its own doing
 	}
 }

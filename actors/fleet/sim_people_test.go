@@ -48,6 +48,7 @@ func (w *world) request(kind fault) {
 		w.spawn(pick(&w.clock, w.anyRelease(), "1.0.0", "9.0.0"))
 	case faultReboot:
 		w.driver.reboot()
-	default:
+	case faultCut, faultKill, faultFreeze, faultGiveUp, faultQuit, faultReady, faultComa, faultHealth, faultWork, faultCrash, faultDeploy, faultAway,
+		faultOutage, faultOffline, faultKinds: // nobody asks for that
 	}
 }

@@ -13,7 +13,6 @@ type accounts struct {
 	launches []time.Time
 	chances  []time.Time           // reasons to launch: attempts, surveys, tries again
 	ended    map[Release]time.Time // when a process of it ended last without being told to
-	rest     int
 }
 
 // checkRollout looks at one decision of a driven fleet.
@@ -159,9 +158,8 @@ func (w *world) checkStoredRollout(f Fleet) {
 	}
 }
 
-// inspectRollout looks at a decision by itself: one response to each request, one alert to each halt, generations that only grow.
-func inspectRollout(e Event, before, after Fleet, effects []Effect) string {
-	responses, halts, accepted := 0, 0, false
+// told counts responses and alerts of a halt, and says whether a request was accepted.
+func told(effects []Effect) (responses, halts int, accepted bool) {
 	for _, effect := range effects {
 		switch effect := effect.(type) {
 		case Respond:
@@ -173,6 +171,12 @@ func inspectRollout(e Event, before, after Fleet, effects []Effect) string {
 			}
 		}
 	}
+	return responses, halts, accepted
+}
+
+// inspectRollout looks at a decision by itself: one response to each request, one alert to each halt, generations that only grow.
+func inspectRollout(e Event, before, after Fleet, effects []Effect) string {
+	responses, halts, accepted := told(effects)
 	was, now := before.rollout, after.rollout
 	want := 0
 	switch e.Fact.(type) {
@@ -237,7 +241,7 @@ func (w *world) restlessRollout() string {
 		case s.Phase == SeatLost && w.policy.Lease == 0 && w.driver.processes[s.Instance] == nil:
 		case s.Phase != SeatHeld && w.startable(base):
 			return fmt.Sprintf("seat %d is %s, and %s is good", id, s.Phase, f.LastGood())
-		case f.LastGood() == "" || !w.startable(base):
+		case f.LastGood() == "" || !w.startable(base) || w.driver.processes[s.Instance] == nil: // somebody else has brought it
 		case s.Release != f.rollout.Desired && s.Release != f.LastGood():
 			return fmt.Sprintf("seat %d is held by %s, %s is desired and %s was good last", id, s.Release, f.rollout.Desired, f.LastGood())
 		}
@@ -266,10 +270,8 @@ func (w *world) restlessProcesses(base Release) string {
 			based++
 		}
 	}
-	for instance := range w.driver.processes {
-		if p, ok := f.processes.Get(instance); !ok || p.Retired {
-			return instance + " runs and is not wanted"
-		}
+	if unwanted := w.unwanted(); unwanted != "" {
+		return unwanted + " runs and is not wanted"
 	}
 	for _, b := range w.bots {
 		if !b.launched && b.alive && b.release == base {
@@ -285,6 +287,16 @@ func (w *world) restlessProcesses(base Release) string {
 	}
 	if based > each || based+strays < each {
 		return fmt.Sprintf("%d processes of %s run, want %d", based, base, each)
+	}
+	return ""
+}
+
+// unwanted is a process that runs and that the rules do not want, if there is one.
+func (w *world) unwanted() string {
+	for _, b := range w.bots {
+		if p, ok := w.sup.state.processes.Get(b.instance); b.launched && b.alive && (!ok || p.Retired) {
+			return b.instance
+		}
 	}
 	return ""
 }
