@@ -194,6 +194,10 @@ func (t *turn) judgedBake(c Client) {
 	if !failed || s.Holder != c.ID || s.Swap.active() || t.awaitOther(c, protocol.PhaseBake) {
 		return
 	}
+	if t.good(c.Release) { // proven on another seat meanwhile
+		t.unsettle(s.ID)
+		return
+	}
 	back, ok := t.chooseOther(s, c)
 	if !ok {
 		t.noteClient(c, "bake failed with no way back", c.Verdict.Reason, c.Verdict.Detail)
