@@ -198,6 +198,10 @@ func (t *turn) judgedBake(c Client) {
 	if !failed || s.Holder != c.ID || s.Swap.active() || t.awaitOther(c, protocol.PhaseBake) {
 		return
 	}
+	if t.good(c.Release) { // proven on another seat meanwhile
+		t.unsettle(s.ID)
+		return
+	}
 	back, ok := t.chooseOther(s, c)
 	if !ok {
 		t.noteClient(c, "bake failed with no way back", c.Verdict.Reason, c.Verdict.Detail)
@@ -297,6 +301,7 @@ func (t *turn) praise(c Client) {
 // tick does what is due.
 func (t *turn) tick() {
 	t.tickLanes()
+	t.remindOfHalt()
 	var late []Client
 	for it := t.clients.Iterator(); !it.Done(); {
 		_, c, _ := it.Next()

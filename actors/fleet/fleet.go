@@ -24,6 +24,7 @@ type Fleet struct {
 	logins    []LoginRecord // by hour, oldest first; replaced, never changed in place
 
 	rollout   RolloutRecord
+	remind    bool             // that it is halted: what was said of it may not have been heard
 	surveyed  bool             // the driver has said which processes run
 	prepared  map[Release]bool // by the driver, since the start; replaced, never changed in place
 	preparing map[Release]bool // asked of the driver; likewise
@@ -213,6 +214,9 @@ func Restore(p Policy, stored Stored, at time.Time) Fleet {
 		f.seats = f.seats.Set(c.Seat, seat)
 	}
 	f.wake = f.earliest()
+	if f.remind = f.rollout.haltedSince(at.Add(-toldAgain)); f.remind {
+		f.wake = at
+	}
 	return f
 }
 

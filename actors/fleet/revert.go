@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/urban-robot/urban-robot/protocol"
@@ -44,6 +45,31 @@ func (t *turn) halt(why string, r Release, detail string) {
 	t.alert(AlertError, "halted", r, why, detail+"; a developer has to look, then try-again resumes")
 	if why == HaltedReverts {
 		t.end(StageAborted, FailureHalted, "the fleet is halted")
+	}
+}
+
+// toldAgain is how old a halt may be for people to be told of it again after a start: alerts wait a little for others, and those that waited
+// when the service was killed are lost. To hear of a halt twice is better than never.
+const toldAgain = time.Minute
+
+// haltedSince reports whether the fleet is halted, and not for longer than since a moment.
+func (r RolloutRecord) haltedSince(moment time.Time) bool {
+	for _, at := range slices.Concat(r.Reverts, r.Restarts, []time.Time{r.Last.At}) {
+		if r.Halted != "" && at.After(moment) {
+			return true
+		}
+	}
+	return false
+}
+
+// remindOfHalt tells people once more, after a start.
+func (t *turn) remindOfHalt() {
+	if !t.remind {
+		return
+	}
+	t.remind = false
+	if r := t.rollout; r.Halted != "" {
+		t.alert(AlertError, "still halted", r.Last.Release, r.Halted, "since before Urban Robot was started again; a developer has to look, then try-again resumes")
 	}
 }
 

@@ -114,8 +114,11 @@ func fuzzedRollout(what, who, how byte, state Fleet) Event {
 		Deploy{Release: release, Only: Only(who % 3)}, Deploy{Release: release}, Rollback{Release: release}, Rollback{}, TryAgain{},
 	}
 	driven := []Fact{
-		Prepared{Release: release, Failure: failure}, Launched{Instance: instance, Failure: failure}, Exited{Instance: instance},
-		Running{Unknown: who%2 == 0, Instances: []string{instance}}, Prepared{Release: release},
+		Prepared{Release: release, Failure: failure},
+		Launched{Instance: instance, Failure: failure},
+		Exited{Instance: instance},
+		Running{Unknown: who%2 == 0, Instances: []string{instance}},
+		Prepared{Release: release},
 	}
 	switch what % 14 {
 	case 10:

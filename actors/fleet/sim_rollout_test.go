@@ -241,7 +241,7 @@ func (w *world) restlessRollout() string {
 		case s.Phase == SeatLost && w.policy.Lease == 0 && w.driver.processes[s.Instance] == nil:
 		case s.Phase != SeatHeld && w.startable(base):
 			return fmt.Sprintf("seat %d is %s, and %s is good", id, s.Phase, f.LastGood())
-		case f.LastGood() == "" || !w.startable(base) || w.driver.processes[s.Instance] == nil: // somebody else has brought it
+		case w.policy.Shards > 1 || f.LastGood() == "" || !w.startable(base) || w.driver.processes[s.Instance] == nil: // somebody else has brought it
 		case s.Release != f.rollout.Desired && s.Release != f.LastGood():
 			return fmt.Sprintf("seat %d is held by %s, %s is desired and %s was good last", id, s.Release, f.rollout.Desired, f.LastGood())
 		}

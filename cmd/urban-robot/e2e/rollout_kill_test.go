@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -120,6 +121,27 @@ func TestRolloutServiceKilledInARevert(t *testing.T) {
 			require.LessOrEqual(t, r.count(logged("release refused", "release="+begun.commit)), 1)
 		})
 	}
+}
+
+// A fleet that was halted just before is still halted, and people hear of it.
+func TestRolloutServiceKilledWhenTheFleetIsHalted(t *testing.T) {
+	t.Parallel()
+	r, first := startRollout(t, good("v1", "go"), settings{"standbys": "0", "rollback.max": "1"})
+	holder := r.serves(t, first).Running[0].Instance
+	mark := r.mark()
+	r.deploy(t, code{Name: "v2", Kind: "go", CrashMS: 200})
+	r.since(t, mark, logged("fleet halted"))
+	r.kill(t)
+	r.start(t)
+	f := r.serves(t, first)
+	require.Equal(t, "reverts", f.Halted)
+	require.Equal(t, holder, f.Running[0].Instance)
+	r.awaitAlert(t, "still halted")
+	status, answer := r.announce(t, delivery{commit: r.push(t, good("v3", "go"))})
+	require.Equal(t, http.StatusOK, status, answer)
+	require.Contains(t, answer, "halted")
+	require.LessOrEqual(t, r.alerts.count("halted"), 1)
+	require.Equal(t, 1, r.alerts.count("still halted"))
 }
 
 // killService starts a good release, pushes another one, kills the service at that moment, and starts it again.
