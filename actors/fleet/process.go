@@ -336,7 +336,7 @@ func (t *turn) ended(s Seat, held bool, p Process, why Failure, detail string) b
 	case held && t.bakes(s):
 		t.fail(p.Release, FailureCrashed, detail)
 		t.countRevert(p.Release)
-	case t.onTrial(p.Release):
+	case t.onTrial(p.Release) && !t.good(p.Release): // one that was good before is started again
 		t.fail(p.Release, why, detail)
 	default:
 		return false
