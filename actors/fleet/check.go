@@ -191,6 +191,10 @@ func (t *turn) awaitOther(c Client, phase protocol.Phase) bool {
 func (t *turn) judgedBake(c Client) {
 	s := t.seat(c.Seat)
 	failed := c.Verdict.Result == ResultFail || c.Failures >= t.Policy.Health.Failures
+	if s.BakeUntil.IsZero() { // it ended meanwhile
+		t.unsettle(c.Seat)
+		return
+	}
 	if !failed || s.Holder != c.ID || s.Swap.active() || t.awaitOther(c, protocol.PhaseBake) {
 		return
 	}

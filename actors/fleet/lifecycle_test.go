@@ -61,7 +61,7 @@ func TestLifecycleIsTheContract(t *testing.T) {
 	assert.ElementsMatch(t, want, got)
 }
 
-// "An unknown value prints State(7); it never panics and is never empty."
+// "An unknown value prints State(7); it never panics and is never empty.".
 func TestNames(t *testing.T) {
 	t.Parallel()
 	for _, enum := range []struct {

@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -79,6 +78,6 @@ func TestNewerByGeneration(t *testing.T) {
 		{"9.0.0", "8.0.0", true},
 		{"abc", "abc", false},
 	} {
-		assert.Equal(t, c.want, turn.newer(c.a, c.b), fmt.Sprintf("newer(%s, %s)", c.a, c.b))
+		assert.Equal(t, c.want, turn.newer(c.a, c.b), "newer(%s, %s)", c.a, c.b)
 	}
 }

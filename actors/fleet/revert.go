@@ -171,7 +171,7 @@ func (t *turn) refuseRelease(r Release, reason, evidence string, failing ClientI
 			t.dismiss(c, protocol.ReasonQuarantinedVersion)
 		}
 	}
-	if t.held(r) { // those seats go back
+	if t.held(r) && t.lastGood != "" { // those seats go back
 		t.countRevert(r)
 	}
 	if t.onTrial(r) {

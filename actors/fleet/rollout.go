@@ -232,7 +232,7 @@ func (t *turn) end(stage Stage, why Failure, detail string) {
 		return
 	}
 	if !t.serves(a.Release) || stage == StageBad {
-		t.rollout.Desired = t.remaining(a.Release)
+		t.rollout.Desired = t.lastGood
 	}
 	if stage == StageAborted {
 		t.alert(AlertWarning, "rollout aborted", a.Release, string(why), detail)
@@ -243,15 +243,6 @@ func (t *turn) end(stage Stage, why Failure, detail string) {
 	for id := range t.Policy.Shards {
 		t.unsettle(id)
 	}
-}
-
-// remaining is what is desired after an attempt that came to nothing: what serves beside it, good or not proven to be so, for nobody
-// asked to take that back; else the last known good release.
-func (t *turn) remaining(failed Release) Release {
-	if s := t.seat(0); s.Phase != SeatVacant && s.Release != failed && !t.bad(s.Release) {
-		return s.Release
-	}
-	return t.lastGood
 }
 
 func reasonOf(s Stage) protocol.Reason {

@@ -118,7 +118,9 @@ func steps() map[string]func(*script, words) {
 	return map[string]func(*script, words){
 		"fleet":   (*script).fleet,
 		"restart": func(s *script, _ words) { s.restart() },
-		"running": func(s *script, w words) { s.fact("", Running{Instances: w.bare}) },
+		"running": func(s *script, w words) {
+			s.fact("", Running{Instances: w.bare, Unknown: w.get(0, "") == "unknown"})
+		},
 		"prepared": func(s *script, w words) {
 			s.fact("", Prepared{Release: Release(w.get(0, "")), Failure: Failure(w.get(1, "")), Detail: w.rest(2)})
 		},

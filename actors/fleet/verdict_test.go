@@ -142,7 +142,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// "1. no answer in time, malformed, or the wrong check_id: error (counts as a failure, never as a pass)"
+// "1. no answer in time, malformed, or the wrong check_id: error (counts as a failure, never as a pass)".
 func TestNoAnswerIsAnError(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"mute", "malformed", "wrong_id"} {
