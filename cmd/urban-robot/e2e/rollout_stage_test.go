@@ -174,15 +174,22 @@ func (s *stage) spans(after time.Time) []span {
 // neverTwo wants no two bots to have processed commands at a time.
 func (s *stage) neverTwo(t *testing.T) {
 	t.Helper()
-	var last span
+	if a, b, two := s.two(); two {
+		require.Failf(t, "two at a time", "%s\n%s", a, b)
+	}
+}
+
+// two returns two bots that processed commands at a time, if there are any.
+func (s *stage) two() (a, b span, found bool) {
 	for _, next := range s.spans(time.Time{}) {
-		if !last.to.IsZero() && next.from.Before(last.to) {
-			require.Failf(t, "two at a time", "%s\n%s", last, next)
+		if !a.to.IsZero() && next.from.Before(a.to) {
+			return a, next, true
 		}
-		if next.to.After(last.to) {
-			last = next
+		if next.to.After(a.to) {
+			a = next
 		}
 	}
+	return a, b, false
 }
 
 // beginning is before everything that was seen.
@@ -242,4 +249,33 @@ func serveHTTP(t *testing.T, server *http.Server) string {
 	go func() { _ = server.Serve(socket) }() // it ends with Close
 	t.Cleanup(func() { _ = server.Close() })
 	return socket.Addr().String()
+}
+
+// A stage that sees nothing must not pass for one on which all was well.
+func TestStageSees(t *testing.T) {
+	t.Parallel()
+	events := func(seen ...sighting) *stage { return &stage{seen: seen, grown: make(chan struct{})} }
+	at := func(ms int64, instance, event string) sighting {
+		return sighting{At: ms * int64(time.Millisecond), Name: instance, Instance: instance, Event: event}
+	}
+	tests := []struct {
+		name  string
+		stage *stage
+		two   bool
+		pause time.Duration
+	}{
+		{"one after the other", events(at(1, "a", "active"), at(5, "a", "coma"), at(8, "b", "active"), at(9, "b", "work")), false, 3 * time.Millisecond},
+		{"one that began before the other had stopped", events(at(1, "a", "active"), at(4, "b", "active"), at(5, "a", "coma")), true, 0},
+		{"one that worked on", events(at(1, "a", "active"), at(4, "b", "active"), at(5, "a", "work"), at(9, "b", "work")), true, 0},
+		{"one that was killed, and was seen to have gone later", events(at(1, "a", "active"), at(2, "a", "work"), at(6, "b", "active"), at(7, "a", "gone")), false, 4 * time.Millisecond},
+		{"three, of which the first worked on", events(at(1, "a", "active"), at(2, "b", "active"), at(3, "b", "coma"), at(4, "a", "work")), true, 0},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			_, _, two := test.stage.two()
+			require.Equal(t, test.two, two)
+			require.Equal(t, test.pause, max(0, test.stage.longestPause(time.Time{})))
+		})
+	}
 }
