@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
@@ -22,6 +23,9 @@ import (
 	"github.com/urban-robot/urban-robot/protocol/webhook"
 )
 
+// lockWithin is how long a service waits for the one before it to end.
+const lockWithin = 3 * time.Second
+
 // closeWithin bounds the end of the service, from the first signal on.
 const closeWithin = 10 * time.Second
 
@@ -29,6 +33,7 @@ const closeWithin = 10 * time.Second
 type service struct {
 	config  config
 	log     zerolog.Logger
+	lock    *flock.Flock // nobody else runs with this state
 	store   store.Store
 	drivers []driver
 	alerts  []*alert.Notifier
@@ -52,6 +57,9 @@ func openService(ctx context.Context, c config, log zerolog.Logger) (_ *service,
 			err = errors.Join(err, s.close())
 		}
 	}()
+	if s.lock, err = lockState(ctx, c.State); err != nil {
+		return nil, err
+	}
 	if s.store, err = sqlite.Open(ctx, c.State); err != nil {
 		return nil, err
 	}
@@ -173,7 +181,7 @@ func (s *service) run(ctx context.Context) error {
 		}
 		return errors.Join(s.gateway.Shutdown(within), s.bots.close(), s.admin.close())
 	})
-	err := errors.Join(group.Wait(), s.store.Close())
+	err := errors.Join(group.Wait(), s.store.Close(), s.lock.Close())
 	s.log.Info().AnErr("err", err).Msg("stopped")
 	return err
 }
@@ -201,7 +209,26 @@ func (s *service) close() error {
 	if s.store != nil {
 		err = errors.Join(err, s.store.Close())
 	}
+	if s.lock != nil {
+		err = errors.Join(err, s.lock.Close())
+	}
 	return err
+}
+
+// lockState makes sure that this is the only service with its state: a second one would take the fleets from the first. It waits for
+// one that is about to end.
+func lockState(ctx context.Context, state string) (*flock.Flock, error) {
+	within, cancel := context.WithTimeout(ctx, lockWithin)
+	defer cancel()
+	lock := flock.New(state+".lock", flock.SetPermissions(0o600))
+	locked, err := lock.TryLockContext(within, 50*time.Millisecond)
+	switch {
+	case locked:
+		return lock, nil
+	case ctx.Err() == nil && within.Err() != nil:
+		return nil, fmt.Errorf("another Urban Robot runs with the state %s: stop it, or give this one a state of its own", state)
+	}
+	return nil, fmt.Errorf("lock the state %s: %w", state, err)
 }
 
 func (e endpoint) close() error {
