@@ -27,21 +27,18 @@ type launcher struct{ config FleetConfig }
 
 // of returns what a process is started with. Its launch secret is good for its own instance and for nothing else.
 func (l launcher) of(effect fleet.Launch) deploy.Launch {
+	public := []string{
+		envURL + "=" + l.config.URL,
+		envFleet + "=" + l.config.Name,
+		envInstance + "=" + effect.Instance,
+		envVersion + "=" + string(effect.Release),
+	}
+	if shards := l.config.Policy.Shards; shards > 1 {
+		public = append(public, envShard+"="+strconv.Itoa(effect.Seat), envShards+"="+strconv.Itoa(shards))
+	}
 	return deploy.Launch{
-		Release: string(effect.Release), Instance: effect.Instance,
-		Environ: func() []string {
-			env := []string{
-				envURL + "=" + l.config.URL,
-				envFleet + "=" + l.config.Name,
-				envInstance + "=" + effect.Instance,
-				envVersion + "=" + string(effect.Release),
-				envLaunch + "=" + l.secret(effect.Instance).Reveal(),
-			}
-			if shards := l.config.Policy.Shards; shards > 1 {
-				env = append(env, envShard+"="+strconv.Itoa(effect.Seat), envShards+"="+strconv.Itoa(shards))
-			}
-			return env
-		},
+		Release: string(effect.Release), Instance: effect.Instance, Public: public,
+		Environ: func() []string { return []string{envLaunch + "=" + l.secret(effect.Instance).Reveal()} },
 	}
 }
 

@@ -45,6 +45,7 @@ type Revision struct {
 type Launch struct {
 	Release  string
 	Instance string          // its name: letters, digits and -, at most 64, never used before
+	Public   []string        // NAME=value, added to its environment; no secrets
 	Environ  func() []string // NAME=value, added to its environment. A function, so that it cannot be printed: it holds secrets
 }
 

@@ -177,9 +177,9 @@ func (f *Fake) Start(ctx context.Context, l deploy.Launch) (deploy.Process, erro
 	if err := f.call(ctx, Start, l.Instance); err != nil {
 		return deploy.Process{}, err
 	}
-	var environ []string
+	environ := slices.Clone(l.Public)
 	if l.Environ != nil {
-		environ = l.Environ()
+		environ = append(environ, l.Environ()...)
 	}
 	f.mu.Lock()
 	p, err := f.startLocked(l, environ)

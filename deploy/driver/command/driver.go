@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -201,7 +202,7 @@ func (d *Driver) Start(ctx context.Context, l deploy.Launch) (deploy.Process, er
 	p := deploy.Process{Instance: l.Instance, Release: l.Release, Started: time.Now()}
 	out, err := d.run(ctx, call{
 		name: "start", of: l.Instance, command: d.config.Start, secrets: secrets,
-		environ: []string{process.VariableInstance + "=" + l.Instance, process.VariableRelease + "=" + l.Release},
+		environ: append(slices.Clone(l.Public), process.VariableInstance+"="+l.Instance, process.VariableRelease+"="+l.Release),
 	})
 	if err != nil {
 		return deploy.Process{}, fmt.Errorf("start instance %s: %w", l.Instance, err)

@@ -132,7 +132,7 @@ func (t *Table) Start(l deploy.Launch, p Program) (deploy.Process, error) {
 		record:  record{Instance: l.Instance, Release: l.Release, Secrets: names(secrets)},
 		secrets: NewSecrets(secrets), safe: true, done: make(chan struct{}),
 	}
-	p.Environ = Merge(p.Environ, secrets, []string{VariableInstance + "=" + l.Instance, VariableRelease + "=" + l.Release})
+	p.Environ = Merge(p.Environ, l.Public, secrets, []string{VariableInstance + "=" + l.Instance, VariableRelease + "=" + l.Release})
 	if err := t.start(e, p); err != nil {
 		return deploy.Process{}, fmt.Errorf("start instance %s: %w", l.Instance, err)
 	}
