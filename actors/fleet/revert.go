@@ -3,6 +3,7 @@ package fleet
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/urban-robot/urban-robot/protocol"
@@ -112,11 +113,36 @@ func (t *turn) rollBack(e Event, fact Rollback) {
 		}
 		target = t.goodBefore(current)
 	}
-	if known, ok := t.releases.Get(target); !ok || known.State != ReleaseGood {
-		t.respond(e, Refused, "there is no good release to go back to; name one that was good")
+	if known, ok := t.releases.Get(t.named(target)); ok {
+		target = known.Release
+	}
+	switch known, ok := t.releases.Get(target); {
+	case target == "":
+		t.respond(e, Refused, "there is no other good release to go back to")
+		return
+	case !ok || known.State != ReleaseGood:
+		t.respond(e, Refused, fmt.Sprintf("release %s was never good; see versions for those that were", target))
 		return
 	}
 	t.deploy(e, Deploy{Release: target, Who: fact.Who, Message: "rollback"})
+}
+
+// named returns the one release whose name begins so, or the name itself: a commit is often cut to its first digits.
+func (t *turn) named(name Release) Release {
+	const least = 4
+	found := name
+	if _, exact := t.releases.Get(name); exact || len(name) < least {
+		return name
+	}
+	for it := t.releases.Iterator(); !it.Done(); {
+		if r, _, _ := it.Next(); strings.HasPrefix(string(r), string(name)) {
+			if found != name {
+				return name // it is not the only one
+			}
+			found = r
+		}
+	}
+	return found
 }
 
 // goodBefore is the newest good release that was proven before the given one.

@@ -53,9 +53,13 @@ func runDemo(ctx context.Context, out io.Writer, keep bool) (err error) {
 		return fmt.Errorf("write the demo's log: %w", err)
 	}
 	defer func() {
-		if err = errors.Join(err, logFile.Close()); err == nil {
+		err = errors.Join(err, logFile.Close())
+		switch {
+		case err == nil:
 			err = os.RemoveAll(dir)
-		} else {
+		case ctx.Err() != nil:
+			err = errors.Join(errors.New("interrupted"), os.RemoveAll(dir))
+		default:
 			fmt.Fprintf(out, "\nEverything the demo wrote is kept in %s\n", dir)
 		}
 	}()

@@ -202,7 +202,7 @@ func (c *client) violated(err error) {
 	c.closing = true
 	c.reasonIs(reasonParse)
 	c.mu.Unlock()
-	c.log().Warn().Err(err).Msg("client broke the protocol")
+	c.log().Warn().AnErr("err", err).Msg("client broke the protocol")
 }
 
 // reasonIs keeps the first reason; c.mu is held.

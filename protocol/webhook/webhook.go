@@ -178,7 +178,7 @@ func (h *Handler) tell(ctx context.Context, log zerolog.Logger, fleet string, p 
 		log.Info().Str("release", p.Commit).Str("reason", text).Msg("push refused")
 		return answer{status: http.StatusOK, Reason: text, Commit: p.Commit}
 	case err != nil:
-		log.Error().Err(err).Str("release", p.Commit).Msg("push not taken")
+		log.Error().AnErr("err", err).Str("release", p.Commit).Msg("push not taken")
 		return ignore(http.StatusServiceUnavailable, again)
 	}
 	log.Info().Str("release", p.Commit).Str("branch", p.Branch).Str("by", p.Pusher).Msg("push accepted")

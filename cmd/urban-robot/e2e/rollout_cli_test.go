@@ -121,7 +121,7 @@ func TestRolloutCommandLineRefused(t *testing.T) {
 	}
 	_, stderr, exit := r.cli(t, "rollback", fleetName)
 	require.Equal(t, 1, exit)
-	require.Contains(t, stderr, "no good release to go back to")
+	require.Contains(t, stderr, "no other good release to go back to")
 
 	r.stop(t)
 	for _, arguments := range asked {

@@ -110,7 +110,7 @@ func (d *Driver) Run(ctx context.Context) error {
 			continue
 		}
 		if _, err := d.Running(ctx); err != nil && ctx.Err() == nil {
-			d.config.Log.Warn().Err(err).Msg("what runs could not be asked for")
+			d.config.Log.Warn().AnErr("err", err).Msg("what runs could not be asked for")
 		}
 	}
 }

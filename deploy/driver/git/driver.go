@@ -244,7 +244,7 @@ func (d *Driver) takeOver() error {
 		return err
 	}
 	if err := emptyTrash(d.path("trash")); err != nil {
-		d.config.Log.Warn().Err(err).Msg("the trash could not be emptied")
+		d.config.Log.Warn().AnErr("err", err).Msg("the trash could not be emptied")
 	}
 	return d.table.Adopt()
 }

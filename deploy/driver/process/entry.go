@@ -117,7 +117,7 @@ func (t *Table) bury(e *entry) {
 	}
 	t.config.OnExit(exit)
 	if err := t.forget(e); err != nil {
-		t.config.Log.Warn().Err(err).Str("instance", e.record.Instance).Msg("the record of a dead process could not be removed")
+		t.config.Log.Warn().AnErr("err", err).Str("instance", e.record.Instance).Msg("the record of a dead process could not be removed")
 	}
 	close(e.done)
 }

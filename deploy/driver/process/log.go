@@ -205,7 +205,7 @@ func (t *Table) keepLog(e *entry) {
 			e.log.forward(false, say)
 		}
 		if err := e.log.rotate(say); err != nil {
-			t.config.Log.Warn().Err(err).Str("instance", e.record.Instance).Msg("a log file could not be rotated")
+			t.config.Log.Warn().AnErr("err", err).Str("instance", e.record.Instance).Msg("a log file could not be rotated")
 		}
 	}
 }

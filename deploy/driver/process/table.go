@@ -83,7 +83,7 @@ func (t *Table) Adopt() error {
 	}
 	records, err := readRecords(t.records())
 	if err != nil {
-		t.config.Log.Warn().Err(err).Msg("a record of a process could not be read")
+		t.config.Log.Warn().AnErr("err", err).Msg("a record of a process could not be read")
 	}
 	for _, r := range records {
 		t.adopt(r)
@@ -261,13 +261,13 @@ func (t *Table) adopt(r record) {
 	e := &entry{record: r, done: make(chan struct{})}
 	if r.PID == 0 { // it was never let through the gate
 		if err := errors.Join(removeLogs(logPath(t.logs(), r.Instance)), t.forget(e)); err != nil {
-			t.config.Log.Warn().Err(err).Str("instance", r.Instance).Msg("the trace of a start could not be removed")
+			t.config.Log.Warn().AnErr("err", err).Str("instance", r.Instance).Msg("the trace of a start could not be removed")
 		}
 		return
 	}
 	var err error
 	if e.log, err = openLog(logPath(t.logs(), r.Instance), t.config.LogBytes); err != nil {
-		t.config.Log.Warn().Err(err).Str("instance", r.Instance).Msg("the log file of a process could not be opened")
+		t.config.Log.Warn().AnErr("err", err).Str("instance", r.Instance).Msg("the log file of a process could not be opened")
 	}
 	// First the handle, then the look at what it is a handle of: its id may have been given to another process.
 	e.handle = open(r.PID)
