@@ -40,9 +40,9 @@ const fleetName = "helium"
 // rolloutQuick are deadlines on top of quick. A lease is longer than a restart of the service takes.
 var rolloutQuick = settings{
 	"lease":                     "5s",
-	"health.interval":           "1s",
-	"health.timeout":            "900ms",
-	"health.bake":               "1s",
+	"health.interval":           "2s",
+	"health.timeout":            "1900ms",
+	"health.bake":               "2s",
 	"health.vital_cogs":         `["cogs.core"]`,
 	"health.candidate.deadline": "8s",
 	"deadlines.ready":           "5s",
