@@ -152,7 +152,7 @@ func TestTenBadPushes(t *testing.T) {
 // supervisor. The invariants hold throughout, and once it is quiet the seats are held, unless the fleet is halted.
 func TestTroubledFleets(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(200) {
+	for seed := range uint64(50) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			f := troubled(t, seed)
