@@ -40,15 +40,17 @@ func TestEnvironOfAProcess(t *testing.T) {
 	launch := l.of(fleet.Launch{Instance: "a-1", Release: "a", Seat: 1})
 	want := []string{
 		"URBAN_ROBOT_URL=http://127.0.0.1:8080", "URBAN_ROBOT_FLEET=helium", "URBAN_ROBOT_INSTANCE=a-1", "URBAN_ROBOT_VERSION=a",
-		"URBAN_ROBOT_LAUNCH=" + l.secret("a-1").Reveal(),
 	}
-	if got := launch.Environ(); !slices.Equal(got, want) || launch.Release != "a" || launch.Instance != "a-1" {
+	if !slices.Equal(launch.Public, want) || launch.Release != "a" || launch.Instance != "a-1" {
+		t.Errorf("Public = %q, want %q", launch.Public, want)
+	}
+	if got, want := launch.Environ(), []string{"URBAN_ROBOT_LAUNCH=" + l.secret("a-1").Reveal()}; !slices.Equal(got, want) {
 		t.Errorf("Environ() = %q, want %q", got, want)
 	}
 	l.config.Policy.Shards = 2
 	want = append(want, "URBAN_ROBOT_SHARD_ID=1", "URBAN_ROBOT_NUM_SHARDS=2")
-	if got := l.of(fleet.Launch{Instance: "a-1", Release: "a", Seat: 1}).Environ(); !slices.Equal(got, want) {
-		t.Errorf("Environ() = %q in a sharded fleet, want %q", got, want)
+	if got := l.of(fleet.Launch{Instance: "a-1", Release: "a", Seat: 1}).Public; !slices.Equal(got, want) {
+		t.Errorf("Public = %q in a sharded fleet, want %q", got, want)
 	}
 }
 

@@ -256,8 +256,12 @@ func (a *rollback) resolved(ctx actor.Context, msg resolved) {
 		return
 	}
 	a.blind = ""
+	only := asked.only
+	if asked.pushed {
+		only = fleet.IfWanted // a delivery that is repeated brings nothing back that a person went back from
+	}
 	a.tell(ctx, happened{ticket: asked.ticket, fact: fleet.Deploy{
-		Release: fleet.Release(msg.revision.Release), Who: asked.who, Message: msg.revision.Message, Only: asked.only,
+		Release: fleet.Release(msg.revision.Release), Who: asked.who, Message: msg.revision.Message, Only: only,
 	}})
 }
 
