@@ -73,7 +73,7 @@ func (b *goBot) run(ctx context.Context, o urbanrobot.Options) (err error) {
 		}
 		return ctx.Err()
 	}
-	o.Health = func(ctx context.Context, phase protocol.Phase) protocol.HealthReport { return b.health(ctx, phase) }
+	o.Health = func(_ context.Context, phase protocol.Phase) protocol.HealthReport { return b.health(phase) }
 	o.Cache = func() []byte { return fmt.Appendf(nil, `{"name":%q}`, b.code.Name) }
 	o.OnActive = func(a urbanrobot.Activation) { b.activate(a.Epoch) }
 	o.OnComa = func(reason protocol.Reason) { b.stop("coma", string(reason)) }
@@ -132,7 +132,7 @@ func (b *goBot) stop(event, reason string) {
 	}
 }
 
-func (b *goBot) health(ctx context.Context, phase protocol.Phase) protocol.HealthReport {
+func (b *goBot) health(phase protocol.Phase) protocol.HealthReport {
 	b.note("checked", string(phase))
 	text := b.code.Health
 	if phase == protocol.PhaseBake && b.code.Later != nil {
@@ -140,9 +140,6 @@ func (b *goBot) health(ctx context.Context, phase protocol.Phase) protocol.Healt
 	}
 	if text == nil {
 		text = json.RawMessage(`{"cogs":{"cogs.core":true,"cogs.fun":true}}`)
-	}
-	if b.code.Start == "deaf" {
-		<-ctx.Done()
 	}
 	event, failed := protocol.DecodeEvent(protocol.EventHealthCheck, text, nil)
 	report, ok := event.(protocol.HealthReport)

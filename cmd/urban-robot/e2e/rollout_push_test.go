@@ -51,7 +51,7 @@ func TestRolloutOfBadPushes(t *testing.T) {
 	}{
 		{"its vital cog is missing", "vital_cog_failure", code{Kind: "sync", Health: vitalMissing}, "vital_cog_failure"},
 		{"its percentage is low", "health_check_failure", code{Kind: "asyncio", Health: halfHealthy}, "health_check_failure"},
-		{"it never says how it is", "health_check_failure", code{Kind: "go", Start: "deaf"}, "health_check_failure"},
+		{"it never says how it is", "health_check_failure", code{Kind: "sync", Start: "deaf"}, "health_check_failure"},
 		{"it never identifies", "startup_timeout", code{Kind: "sync", Start: "silent"}, ""},
 		{"it never says ready", "startup_timeout", code{Kind: "sync", Start: "unready"}, "startup_timeout"},
 		{"it exits at once", "exited", code{Kind: "sync", Start: "exit"}, ""},

@@ -16,7 +16,7 @@ import (
 type code struct {
 	Name     string          `json:"name"`
 	Kind     string          `json:"kind"`               // sync, asyncio, go; missing: there is no program; chatty: prints its environment, and ends
-	Start    string          `json:"start,omitempty"`    // exit: at once; silent: never connects; unready: never says ready; deaf: never says how it is
+	Start    string          `json:"start,omitempty"`    // exit: at once; silent: never connects; unready: never says ready; deaf, in Python: never says how it is
 	Health   json.RawMessage `json:"health,omitempty"`   // its report
 	Later    json.RawMessage `json:"later,omitempty"`    // its report in the bake
 	CrashMS  int             `json:"crash_ms,omitempty"` // it crashes so long after it became active
